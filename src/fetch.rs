@@ -1,0 +1,45 @@
+//! Getting files of a repository over HTTP.
+//!
+//! Enters: a path within the repository. Leaves: a stream of unverified bytes, cut off at the limit
+//! the caller sets. Refuses: plain http except to this machine, redirects to it, TLS below 1.3
+//! unless configured, compressed answers, answers that are longer than they may be.
+
+use std::io::Read;
+
+use crate::error::Result;
+use crate::progress::Cancel;
+
+/// One request for a file.
+#[derive(Debug, Clone)]
+pub struct Request<'a> {
+    /// Path within the repository, such as `metadata/timestamp.json`.
+    pub path: &'a str,
+    /// Ask only for something other than this version.
+    pub etag: Option<&'a str>,
+    /// Most bytes the answer may have.
+    pub limit: u64,
+}
+
+/// The answer to a [`Request`].
+pub enum Response {
+    /// The file. Reading past the limit, or a connection that breaks, is an error of the reader.
+    Found {
+        /// The server's name for this version.
+        etag: Option<String>,
+        /// The content.
+        body: Box<dyn Read + Send>,
+    },
+    /// The version that was named is still the one.
+    NotModified,
+    /// No such file (404, or 403 as buckets say it).
+    Missing,
+}
+
+/// Something that gets files of one repository.
+pub trait Transport: Send + Sync {
+    /// Asks for one file; blocks until the headers of the answer are there.
+    ///
+    /// # Errors
+    /// [`crate::Error::Network`], [`crate::Error::Http`], [`crate::Error::Cancelled`].
+    fn get(&self, request: &Request<'_>, cancel: &Cancel) -> Result<Response>;
+}

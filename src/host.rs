@@ -1,0 +1,38 @@
+//! What the library needs of the machine and a test replaces: the clock and randomness.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::time::UnixTime;
+
+/// The wall clock. It decides when metadata expires and nothing else.
+pub trait Clock: Send + Sync {
+    /// What the clock says now.
+    fn now(&self) -> UnixTime;
+}
+
+/// A source of random bytes for ids and tokens.
+pub trait Random: Send + Sync {
+    /// 16 unpredictable bytes, or nothing if the system has none to give.
+    fn bytes(&self) -> Option<[u8; 16]>;
+}
+
+/// The system's own clock and randomness.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct System;
+
+impl Clock for System {
+    fn now(&self) -> UnixTime {
+        // A clock before 1970 is as good as no clock.
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        UnixTime::from_seconds(since.as_secs())
+    }
+}
+
+impl Random for System {
+    fn bytes(&self) -> Option<[u8; 16]> {
+        let mut bytes = [0; 16];
+        let random = ring::rand::SystemRandom::new();
+        ring::rand::SecureRandom::fill(&random, &mut bytes).ok()?;
+        Some(bytes)
+    }
+}

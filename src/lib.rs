@@ -1,0 +1,37 @@
+//! Secure over-the-air updates for Capacitor apps: the client library.
+//!
+//! Modules in layers, imports only downwards: conductor ([`updater`]), effects ([`fetch`],
+//! [`unpack`], [`store`], [`builtin`]), rules ([`trust`], [`release`], [`rollout`], [`boot`]),
+//! values (the rest). `docs/architecture.md` has the picture.
+
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::cast_possible_truncation
+    )
+)]
+
+pub mod boot;
+pub mod builtin;
+pub mod digest;
+pub mod error;
+pub mod fetch;
+pub mod hex;
+pub mod host;
+pub mod id;
+pub mod json;
+pub mod limits;
+pub mod native;
+pub mod progress;
+pub mod release;
+pub mod rollout;
+pub mod store;
+pub mod time;
+pub mod trust;
+pub mod unpack;
+pub mod updater;
+
+pub use error::{Error, Result, TrustError, TrustKind};

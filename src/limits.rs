@@ -1,0 +1,40 @@
+//! How much of anything the client takes from outside. The publisher refuses at half of each.
+//!
+//! `docs/format.md` lists them for second implementations.
+
+/// `timestamp.json`, bytes.
+pub const TIMESTAMP: u64 = 16 << 10;
+/// A root file, bytes.
+pub const ROOT: u64 = 64 << 10;
+/// Any other TUF role's file, rollout and policy, bytes.
+pub const ROLE: u64 = 256 << 10;
+/// A release manifest, bytes.
+pub const MANIFEST: u64 = 64 << 10;
+/// An index or layout, as it travels and decoded, bytes.
+pub const INDEX: u64 = 8 << 20;
+/// Files in a bundle.
+pub const FILES: usize = 20_000;
+/// A file's path, bytes.
+pub const PATH: usize = 512;
+/// A bundle, unpacked, bytes.
+pub const BUNDLE: u64 = 1 << 30;
+/// One piece of a pack as it travels, bytes.
+pub const PIECE: u64 = 64 << 10;
+/// zstd window, as a power of two: 8 MiB.
+pub const WINDOW_LOG: u32 = 23;
+/// Roots in a row that one refresh follows.
+pub const ROOT_ROTATIONS: u64 = 256;
+/// Delegated roles that one search visits.
+pub const DELEGATIONS: usize = 32;
+/// Nesting of JSON.
+pub const JSON_DEPTH: usize = 32;
+/// Offers in a rollout.
+pub const OFFERS: usize = 16;
+/// Allowed install ids in a rollout, all offers together.
+pub const ALLOWED: usize = 200;
+/// Revoked sequences in a policy.
+pub const REVOKED: usize = 1000;
+/// A version or any other short text of ours, bytes.
+pub const TEXT: usize = 128;
+/// Notes and custom values of a release, bytes.
+pub const INFO: u64 = 64 << 10;

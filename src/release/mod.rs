@@ -1,0 +1,172 @@
+//! Release manifest: what one signed release consists of.
+//!
+//! Enters: the verified bytes of `<channel>/releases/<sequence>.json`. Leaves: a [`Manifest`]
+//! whose every length is within limits. Refuses: another app, channel or sequence than the one
+//! asked for. Format: `docs/format.md`.
+
+mod blob;
+mod index;
+mod layout;
+#[cfg(feature = "publish")]
+pub mod pack;
+mod path;
+
+use serde::{Deserialize, Serialize};
+
+pub use blob::{Blob, Coding};
+pub use index::{File, Index};
+pub use layout::{Frame, Layout};
+pub use path::check_path;
+
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::id::{AppId, BundleId, Channel};
+use crate::native::NativeRange;
+use crate::time::UnixTime;
+use crate::{json, limits};
+
+/// Value of `schema` in every document of this version of the format.
+pub const SCHEMA: u32 = 1;
+
+/// What this client understands of `requires`. Anything else in a document means: take nothing
+/// new from it.
+pub const FEATURES: &[&str] = &[];
+
+/// The first entry of `requires` that this client does not understand.
+#[must_use]
+pub fn unsupported(requires: &[String]) -> Option<&str> {
+    requires.iter().map(String::as_str).find(|feature| !FEATURES.contains(feature))
+}
+
+/// One release, as its signers described it. Never changed once signed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The app it was made for.
+    pub app: AppId,
+    /// The channel it was made for.
+    pub channel: Channel,
+    /// Features a client must understand to take it.
+    #[serde(default)]
+    pub requires: Vec<String>,
+    /// Version as the app developer writes it (semver). For people; nothing compares it.
+    pub version: String,
+    /// Rises with every release of the channel; unique in it.
+    pub sequence: u64,
+    /// When it was made.
+    pub created: UnixTime,
+    /// Native builds it can run on.
+    #[serde(default)]
+    pub native: NativeRange,
+    /// What the unpacked folder must be.
+    pub bundle: BundleName,
+    /// The [`Index`].
+    pub index: Blob,
+    /// The [`Layout`].
+    pub layout: Blob,
+    /// All files, as frames that the layout describes.
+    pub pack: Blob,
+    /// Ways from earlier bundles to this one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub patches: Vec<Patch>,
+    /// Notes and custom values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub info: Option<Blob>,
+    /// How the blobs are sealed; kept as it is until this client can open it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seal: Option<serde_json::Value>,
+}
+
+/// The identity of the unpacked folder, plain or keyed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BundleName {
+    /// SHA-256 of the index.
+    Identity(Digest),
+    /// HMAC of the identity under a key of the release (sealed releases).
+    Keyed(Digest),
+}
+
+/// A patch from one earlier bundle.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Patch {
+    /// The bundle it starts from: identity, or its keyed form in a sealed release.
+    pub base: Digest,
+    /// The patch.
+    pub blob: Blob,
+}
+
+impl Manifest {
+    /// Reads the manifest of `sequence` in `channel` of `app` from bytes whose digest a trusted
+    /// role lists.
+    ///
+    /// # Errors
+    /// [`Error::Document`] where it breaks the format or speaks of something else.
+    pub fn parse(bytes: &[u8], app: &AppId, channel: &Channel, sequence: u64) -> Result<Self> {
+        let manifest = Self::parse_any(bytes)?;
+        let refuse = |detail: String| Err(Error::document(format!("manifest {sequence}"), detail));
+        if manifest.app != *app || manifest.channel != *channel {
+            return refuse(format!("made for {} in {}", manifest.app, manifest.channel));
+        }
+        if manifest.sequence != sequence {
+            return refuse(format!("says that it is {}", manifest.sequence));
+        }
+        Ok(manifest)
+    }
+
+    /// Reads a manifest that names itself, such as one that lies beside an installed bundle.
+    ///
+    /// # Errors
+    /// [`Error::Document`] where it breaks the format.
+    pub fn parse_any(bytes: &[u8]) -> Result<Self> {
+        let refuse = |detail: &str| Err(Error::document("manifest", detail));
+        if bytes.len() as u64 > limits::MANIFEST {
+            return refuse("too long");
+        }
+        let manifest: Self =
+            json::parse_as(bytes).map_err(|error| Error::document("manifest", error))?;
+        if manifest.schema != SCHEMA {
+            return refuse("of another schema");
+        }
+        if manifest.version.is_empty()
+            || manifest.version.len() > limits::TEXT
+            || manifest.version.chars().any(char::is_control)
+        {
+            return refuse("its version is empty, too long or not plain text");
+        }
+        if manifest.sequence == 0 {
+            return refuse("sequences start at 1");
+        }
+        if !manifest.native.is_valid() {
+            return refuse("its native range is empty or malformed");
+        }
+        for (name, blob, limit) in [
+            ("index", &manifest.index, limits::INDEX),
+            ("layout", &manifest.layout, limits::INDEX),
+            ("pack", &manifest.pack, limits::BUNDLE),
+        ] {
+            blob.check(limit)
+                .map_err(|detail| Error::document(format!("manifest: {name}"), detail))?;
+        }
+        if let Some(info) = &manifest.info {
+            info.check(limits::INFO).map_err(|detail| Error::document("manifest: info", detail))?;
+        }
+        Ok(manifest)
+    }
+
+    /// The bytes to sign and publish.
+    ///
+    /// # Errors
+    /// Where a field cannot be written as canonical JSON.
+    #[cfg(feature = "publish")]
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        json::canonical_of(self).map_err(|error| Error::document("manifest", error))
+    }
+}
+
+/// The id of the bundle that `manifest` (its exact bytes) describes.
+#[must_use]
+pub fn bundle_id(manifest: &[u8]) -> BundleId {
+    BundleId(Digest::of(manifest))
+}

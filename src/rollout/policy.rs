@@ -1,0 +1,99 @@
+//! Policy: the floor and the revocations of a channel. Signed by its releases role, so that who
+//! holds the online keys alone cannot lower it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::id::{AppId, Channel};
+use crate::release::{Blob, SCHEMA};
+use crate::{json, limits};
+
+/// What may run in a channel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Policy {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The app it was made for.
+    pub app: AppId,
+    /// The channel it was made for.
+    pub channel: Channel,
+    /// Features a client must understand to take anything new under it.
+    #[serde(default)]
+    pub requires: Vec<String>,
+    /// Lowest sequence that is ever moved to, fallbacks included.
+    #[serde(default)]
+    pub floor: u64,
+    /// Sequences that are never launched.
+    #[serde(default)]
+    pub revoked: Vec<u64>,
+    /// Releases that ship inside a native app: their blobs stay, and patches start from them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub builtins: Vec<BuiltIn>,
+}
+
+/// A release that was built into a native app with `farad embed`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuiltIn {
+    /// Its sequence.
+    pub sequence: u64,
+    /// SHA-256 of its manifest.
+    pub manifest: Digest,
+    /// Its index.
+    pub index: Blob,
+    /// Its layout.
+    pub layout: Blob,
+    /// Its pack.
+    pub pack: Blob,
+}
+
+impl Policy {
+    /// The policy of a channel that never had one.
+    #[must_use]
+    pub fn open(app: AppId, channel: Channel) -> Self {
+        Self {
+            schema: SCHEMA,
+            app,
+            channel,
+            requires: Vec::new(),
+            floor: 0,
+            revoked: Vec::new(),
+            builtins: Vec::new(),
+        }
+    }
+
+    /// Reads the verified bytes of a policy for `app` and `channel`.
+    ///
+    /// # Errors
+    /// [`Error::Document`] where it breaks the format or was made for something else.
+    pub fn parse(bytes: &[u8], app: &AppId, channel: &Channel) -> Result<Self> {
+        let refuse = |detail: &str| Err(Error::document("policy", detail));
+        let policy: Self =
+            json::parse_as(bytes).map_err(|error| Error::document("policy", error))?;
+        if policy.schema != SCHEMA {
+            return refuse("of another schema");
+        }
+        if policy.app != *app || policy.channel != *channel {
+            return refuse("made for another app or channel");
+        }
+        if policy.revoked.len() > limits::REVOKED {
+            return refuse("too many revocations");
+        }
+        Ok(policy)
+    }
+
+    /// Whether release `sequence` may never be launched.
+    #[must_use]
+    pub fn revokes(&self, sequence: u64) -> bool {
+        self.revoked.contains(&sequence)
+    }
+
+    /// The bytes to sign and publish.
+    ///
+    /// # Errors
+    /// Where a field cannot be written as canonical JSON.
+    #[cfg(feature = "publish")]
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        json::canonical_of(self).map_err(|error| Error::document("policy", error))
+    }
+}

@@ -1,0 +1,75 @@
+//! The disk as the store needs it: few operations, each either durable or said not to be.
+//!
+//! Paths are relative to the store's folder, with `/` between segments; they are made by the
+//! store, never by anything from outside. The real disk and an in-memory one that loses what was
+//! not synced both implement [`Disk`], so that every crash point can be tried.
+
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
+
+/// A disk.
+pub trait Disk: Send + Sync {
+    /// The whole file, or nothing if there is none. Longer than `limit` is an error
+    /// (`InvalidData`).
+    fn read(&self, path: &str, limit: u64) -> io::Result<Option<Vec<u8>>>;
+    /// Opens a file for reading from its start.
+    fn open(&self, path: &str) -> io::Result<Box<dyn Read + Send>>;
+    /// Length of a file, or nothing if there is no such file.
+    fn length(&self, path: &str) -> io::Result<Option<u64>>;
+    /// What a folder holds, in no order; nothing if there is no such folder.
+    fn list(&self, folder: &str) -> io::Result<Vec<Entry>>;
+    /// Makes a folder and those above it. Not durable before [`Disk::sync_folder`] of its parent.
+    fn create_folder(&self, path: &str) -> io::Result<()>;
+    /// Makes an empty file, or empties one. Its folder must exist. Durable are the bytes after
+    /// [`NewFile::sync`] and the name after [`Disk::sync_folder`].
+    fn create(&self, path: &str) -> io::Result<Box<dyn NewFile>>;
+    /// Opens a file for writing at its end, making it if need be.
+    fn append(&self, path: &str) -> io::Result<Box<dyn NewFile>>;
+    /// Makes the names in a folder durable.
+    fn sync_folder(&self, path: &str) -> io::Result<()>;
+    /// Renames a file over a file, or a folder to a name that is free. Atomic; durable after
+    /// [`Disk::sync_folder`] of the parents.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+    /// Removes a file; none there is fine.
+    fn remove_file(&self, path: &str) -> io::Result<()>;
+    /// Removes a folder and all in it; none there is fine.
+    fn remove_folder(&self, path: &str) -> io::Result<()>;
+    /// Takes a lock on a file, making it if need be, without waiting; nothing if somebody else has
+    /// it. The system releases it when the process dies. Writes nothing if the file exists.
+    fn lock(&self, path: &str, exclusive: bool) -> io::Result<Option<Box<dyn Held>>>;
+    /// Bytes that may still be written, as the system estimates them.
+    fn free(&self) -> io::Result<u64>;
+    /// Where the host finds `path`.
+    fn full_path(&self, path: &str) -> PathBuf;
+}
+
+/// One entry of a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its name, without the folder.
+    pub name: String,
+    /// Whether it is a folder.
+    pub folder: bool,
+}
+
+/// A file being written.
+pub trait NewFile: Write + Send {
+    /// Makes the bytes written so far durable.
+    fn sync(&mut self) -> io::Result<()>;
+}
+
+/// A lock; dropping it releases it.
+pub trait Held: Send + Sync {}
+
+/// Replaces a small file so that a crash leaves the old or the new bytes, never a mix: temporary
+/// file → fsync → rename → fsync of the folder.
+#[expect(dead_code, reason = "used by the record, marks and trust files")]
+pub(crate) fn replace(disk: &dyn Disk, folder: &str, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let temporary = format!("{folder}/{name}.tmp");
+    let mut file = disk.create(&temporary)?;
+    file.write_all(bytes)?;
+    file.sync()?;
+    drop(file);
+    disk.rename(&temporary, &format!("{folder}/{name}"))?;
+    disk.sync_folder(folder)
+}
