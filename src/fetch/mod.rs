@@ -4,9 +4,15 @@
 //! the caller sets. Refuses: plain http except to this machine, redirects to it, TLS below 1.3
 //! unless configured, compressed answers, answers that are longer than they may be.
 
+#[cfg(feature = "net")]
+mod http;
+
 use std::io::Read;
 
-use crate::error::Result;
+#[cfg(feature = "net")]
+pub use http::{Http, HttpOptions, MinTls};
+
+use crate::error::{Error, Result};
 use crate::progress::Cancel;
 
 /// One request for a file.
@@ -42,4 +48,25 @@ pub trait Transport: Send + Sync {
     /// # Errors
     /// [`crate::Error::Network`], [`crate::Error::Http`], [`crate::Error::Cancelled`].
     fn get(&self, request: &Request<'_>, cancel: &Cancel) -> Result<Response>;
+}
+
+/// Reads a small answer whole.
+///
+/// # Errors
+/// [`Error::TooLarge`] past the limit of the request; [`Error::Network`] where the connection
+/// breaks.
+pub fn read_all(body: Box<dyn Read + Send>, path: &str, limit: u64) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    body.take(limit.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(|error| broken(path, &error))?;
+    if bytes.len() as u64 > limit {
+        return Err(Error::TooLarge { what: path.to_owned(), limit });
+    }
+    Ok(bytes)
+}
+
+/// A body that broke off.
+pub(crate) fn broken(path: &str, error: &std::io::Error) -> Error {
+    Error::Network(format!("{path}: {error}"))
 }

@@ -1,0 +1,318 @@
+//! The transport over HTTP: ureq and rustls, blocking.
+
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ureq::http::{StatusCode, Uri, header};
+use ureq::tls::TlsConfig;
+use ureq::{Agent, Body};
+
+use super::{Request, Response, Transport};
+use crate::error::{Error, Result};
+use crate::progress::Cancel;
+
+/// A connection that says nothing for this long is given up.
+const SILENCE: Duration = Duration::from_secs(30);
+const CONNECT: Duration = Duration::from_secs(15);
+/// A content delivery network may move a file once or twice, not send us in circles.
+const REDIRECTS: u32 = 3;
+
+/// The oldest TLS that is spoken.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum MinTls {
+    /// TLS 1.3 only.
+    #[default]
+    V1_3,
+    /// TLS 1.2 too, for hosts behind old middleboxes.
+    V1_2,
+}
+
+/// How to reach a repository.
+#[derive(Debug, Clone, Default)]
+pub struct HttpOptions {
+    /// Oldest TLS.
+    pub min_tls: MinTls,
+    /// Allow `http:` to any host. For debug builds; the signatures hold all the same.
+    pub allow_plain: bool,
+}
+
+/// A repository behind one base URL.
+pub struct Http {
+    agent: Agent,
+    base: String,
+}
+
+impl Http {
+    /// A transport for the repository at `base`, such as `https://updates.example.com/shop`.
+    /// Connects nowhere yet.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where `base` is not an https URL (http is allowed to this machine only),
+    /// carries a query or credentials.
+    pub fn new(base: &str, options: &HttpOptions) -> Result<Self> {
+        let secure = check_base(base, options.allow_plain)?;
+        let tls = tls(options.min_tls);
+        let agent = Agent::config_builder()
+            .https_only(secure)
+            // Away from plain http a redirect could lead anywhere on this machine's network.
+            .max_redirects(if secure { REDIRECTS } else { 0 })
+            .http_status_as_error(false)
+            .tls_config(tls)
+            .timeout_connect(Some(CONNECT))
+            .timeout_recv_response(Some(SILENCE))
+            .timeout_per_read(Some(SILENCE))
+            .user_agent(concat!("farad/", env!("CARGO_PKG_VERSION")))
+            .accept("*/*")
+            .accept_encoding("identity")
+            .max_response_header_size(16 << 10)
+            .build()
+            .new_agent();
+        Ok(Self { agent, base: base.trim_end_matches('/').to_owned() })
+    }
+}
+
+impl Transport for Http {
+    fn get(&self, request: &Request<'_>, cancel: &Cancel) -> Result<Response> {
+        cancel.check()?;
+        let mut call = self.agent.get(format!("{}/{}", self.base, request.path));
+        if let Some(etag) = request.etag {
+            call = call.header(header::IF_NONE_MATCH, etag);
+        }
+        let response = call.call().map_err(|error| unreachable(&error))?;
+        match response.status() {
+            StatusCode::OK => found(response, request, cancel),
+            StatusCode::NOT_MODIFIED if request.etag.is_some() => Ok(Response::NotModified),
+            // Buckets say 403 for what they do not hold.
+            StatusCode::NOT_FOUND | StatusCode::FORBIDDEN => Ok(Response::Missing),
+            status => Err(Error::Http { status: status.as_u16(), file: request.path.to_owned() }),
+        }
+    }
+}
+
+fn found(
+    response: ureq::http::Response<Body>,
+    request: &Request<'_>,
+    cancel: &Cancel,
+) -> Result<Response> {
+    let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+    // Nothing of ours is compressed on the way: a proxy that does it anyway would hand a bomb to
+    // a decoder before any digest was checked.
+    if header(header::CONTENT_ENCODING)
+        .is_some_and(|coding| !coding.eq_ignore_ascii_case("identity"))
+    {
+        return Err(Error::Network(format!("{}: the answer is compressed", request.path)));
+    }
+    let too_large = || Error::TooLarge { what: request.path.to_owned(), limit: request.limit };
+    if response.body().content_length().is_some_and(|length| length > request.limit) {
+        return Err(too_large());
+    }
+    let etag = header(header::ETAG).filter(|etag| etag.len() <= 256).map(str::to_owned);
+    let body = Capped {
+        // ureq's own limit would say less clearly what was too long; this one is out of its way.
+        inner: response.into_body().into_with_config().limit(u64::MAX).reader(),
+        left: request.limit,
+        cancel: cancel.clone(),
+    };
+    Ok(Response::Found { etag, body: Box::new(body) })
+}
+
+/// A body that ends one byte past the limit and stops when the caller cancels.
+struct Capped {
+    inner: ureq::BodyReader<'static>,
+    left: u64,
+    cancel: Cancel,
+}
+
+impl Read for Capped {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.cancel.check().is_err() {
+            return Err(io::Error::other("cancelled"));
+        }
+        let count = self.inner.read(buffer)?;
+        // One byte more than the limit may be seen, so that the reader can tell "too long" from
+        // "just as long"; after that the connection is dropped.
+        let over = (count as u64).saturating_sub(self.left);
+        self.left = self.left.saturating_sub(count as u64);
+        if over > 1 {
+            return Err(io::Error::other("longer than it may be"));
+        }
+        Ok(count)
+    }
+}
+
+/// Checks a base URL; true if it is https.
+fn check_base(base: &str, allow_plain: bool) -> Result<bool> {
+    let refuse = |detail: &str| Err(Error::Config(format!("url: {detail}")));
+    let Ok(uri) = base.parse::<Uri>() else { return refuse("not a URL") };
+    let Some(authority) = uri.authority() else { return refuse("it names no host") };
+    if authority.as_str().contains('@') {
+        return refuse("it carries credentials");
+    }
+    if uri.query().is_some() {
+        return refuse("it carries a query");
+    }
+    match uri.scheme_str() {
+        Some("https") => Ok(true),
+        Some("http") if allow_plain || is_loopback(authority.host()) => Ok(false),
+        Some("http") => refuse("https is needed; plain http is for this machine only"),
+        _ => refuse("https is needed"),
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// Mozilla's roots and ring's suites, those of TLS 1.3 alone unless configured otherwise.
+fn tls(min: MinTls) -> TlsConfig {
+    let mut provider = rustls::crypto::ring::default_provider();
+    if min == MinTls::V1_3 {
+        // ureq offers every version that its provider has suites for.
+        provider.cipher_suites.retain(|suite| suite.tls13().is_some());
+    }
+    TlsConfig::builder().unversioned_rustls_crypto_provider(Arc::new(provider)).build()
+}
+
+/// What the app's developer can act on; no URL, since it may hold a token.
+fn unreachable(error: &ureq::Error) -> Error {
+    let text = match error {
+        ureq::Error::HostNotFound => "the host's name is not known".to_owned(),
+        ureq::Error::ConnectionFailed => "no connection".to_owned(),
+        ureq::Error::Timeout(_) => "the server does not answer".to_owned(),
+        ureq::Error::TooManyRedirects | ureq::Error::RedirectFailed => {
+            "the server redirects too often".to_owned()
+        }
+        ureq::Error::RequireHttpsOnly(_) => "the server redirects to plain http".to_owned(),
+        ureq::Error::Io(error) => error.to_string(),
+        ureq::Error::Rustls(error) => format!("TLS: {error}"),
+        ureq::Error::Tls(detail) => format!("TLS: {detail}"),
+        _ => "the answer is not HTTP".to_owned(),
+    };
+    Error::Network(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+
+    /// Answers one connection with `answer` and hands back what was asked.
+    fn serve_once(answer: &'static [u8]) -> (String, thread::JoinHandle<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/repo/", listener.local_addr().unwrap());
+        let server = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut asked = Vec::new();
+            let mut byte = [0];
+            while !asked.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap() == 1 {
+                asked.push(byte[0]);
+            }
+            stream.write_all(answer).unwrap();
+            String::from_utf8(asked).unwrap()
+        });
+        (url, server)
+    }
+
+    fn get(answer: &'static [u8], etag: Option<&str>) -> (Result<Response>, String) {
+        let (url, server) = serve_once(answer);
+        let http = Http::new(&url, &HttpOptions::default()).unwrap();
+        let request = Request { path: "metadata/timestamp.json", etag, limit: 8 };
+        let response = http.get(&request, &Cancel::default());
+        (response, server.join().unwrap())
+    }
+
+    fn body(answer: &'static [u8]) -> Result<Vec<u8>> {
+        match get(answer, None).0? {
+            Response::Found { body, .. } => super::super::read_all(body, "file", 8),
+            _ => panic!("not found"),
+        }
+    }
+
+    #[test]
+    fn asks_plainly_and_names_the_version_it_has() {
+        let (response, asked) = get(b"HTTP/1.1 304 Not Modified\r\n\r\n", Some("\"7\""));
+        assert!(matches!(response, Ok(Response::NotModified)));
+        assert!(asked.starts_with("GET /repo/metadata/timestamp.json HTTP/1.1\r\n"), "{asked}");
+        let asked = asked.to_ascii_lowercase();
+        assert!(asked.contains("if-none-match: \"7\""), "{asked}");
+        assert!(asked.contains("accept-encoding: identity"), "{asked}");
+    }
+
+    #[test]
+    fn reads_up_to_the_limit_and_not_beyond() {
+        assert_eq!(
+            body(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n12345678").unwrap(),
+            b"12345678"
+        );
+        let announced = body(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n123456789");
+        assert!(matches!(announced, Err(Error::TooLarge { limit: 8, .. })));
+        let endless = body(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n123456789\r\n9\r\n123456789\r\n0\r\n\r\n");
+        assert!(endless.is_err());
+    }
+
+    #[test]
+    fn a_body_that_breaks_off_is_a_network_error() {
+        let short = body(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n1234");
+        assert_eq!(short.unwrap_err().code(), "network");
+    }
+
+    #[test]
+    fn refuses_compressed_answers() {
+        let zipped =
+            body(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 1\r\n\r\nx");
+        assert_eq!(zipped.unwrap_err().code(), "network");
+    }
+
+    #[test]
+    fn missing_is_an_answer_and_a_server_error_is_none() {
+        for missing in [&b"HTTP/1.1 404 Not Found\r\n\r\n"[..], b"HTTP/1.1 403 Forbidden\r\n\r\n"] {
+            assert!(matches!(get(missing, None).0, Ok(Response::Missing)));
+        }
+        let error = get(b"HTTP/1.1 503 Busy\r\n\r\n", None).0;
+        assert!(matches!(error, Err(Error::Http { status: 503, .. })));
+    }
+
+    #[test]
+    fn does_not_follow_redirects_on_this_machine() {
+        let moved = get(b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:9/x\r\n\r\n", None).0;
+        assert!(matches!(moved, Err(Error::Http { status: 302, .. })));
+    }
+
+    #[test]
+    fn nobody_there_is_a_network_error() {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let http = Http::new(&format!("http://127.0.0.1:{port}"), &HttpOptions::default()).unwrap();
+        let request = Request { path: "x", etag: None, limit: 8 };
+        let error = http.get(&request, &Cancel::default()).err().unwrap();
+        assert_eq!(error.code(), "network");
+    }
+
+    #[test]
+    fn plain_http_is_for_this_machine() {
+        let allowed = |url: &str| Http::new(url, &HttpOptions::default()).is_ok();
+        for good in
+            ["https://a.example", "http://localhost:1/x", "http://127.0.0.9", "http://[::1]:8"]
+        {
+            assert!(allowed(good), "{good}");
+        }
+        for bad in [
+            "http://a.example",
+            "http://127.0.0.1.example",
+            "http://localhost.example",
+            "ftp://a",
+            "https://user@a.example",
+            "https://a.example/?token=1",
+            "a.example",
+            "",
+        ] {
+            assert!(!allowed(bad), "{bad}");
+        }
+        let debug = HttpOptions { allow_plain: true, ..HttpOptions::default() };
+        assert!(Http::new("http://192.168.1.2:8080", &debug).is_ok());
+    }
+}
