@@ -16,6 +16,7 @@
 
 pub mod boot;
 pub mod builtin;
+pub mod config;
 pub mod digest;
 pub mod error;
 pub mod fetch;

@@ -63,7 +63,6 @@ pub trait Held: Send + Sync {}
 
 /// Replaces a small file so that a crash leaves the old or the new bytes, never a mix: temporary
 /// file → fsync → rename → fsync of the folder.
-#[expect(dead_code, reason = "used by the record, marks and trust files")]
 pub(crate) fn replace(disk: &dyn Disk, folder: &str, name: &str, bytes: &[u8]) -> io::Result<()> {
     let temporary = format!("{folder}/{name}.tmp");
     let mut file = disk.create(&temporary)?;

@@ -1,6 +1,110 @@
-//! Trust: The Update Framework (TUF 1.0), client side, without I/O of its own.
+//! Trust: The Update Framework (TUF 1.0), client side, synchronous, without I/O of its own.
+//!
+//! Enters: the root that ships with the app, what an untrusted [`Source`] answers, and what a
+//! [`Keep`] kept from earlier runs. Leaves: target files (rollout, policy, release manifests) that
+//! the keys of their roles vouch for, now. Refuses everything else with a
+//! [`crate::TrustError`] that names the role and the rule.
+//!
+//! `envelope` verifies one file, `set` holds the rules between files, `session` the order of steps
+//! and what is kept when, `chain` how the shipped root meets the kept ones.
 
+mod chain;
+mod envelope;
 pub mod key;
 pub mod metadata;
+mod pattern;
+mod session;
+mod set;
 #[cfg(feature = "publish")]
 pub mod sign;
+#[cfg(test)]
+mod tests;
+
+pub use session::{Order, Session, Setting, with_session};
+
+use crate::error::Result;
+
+/// Where metadata and targets come from. Nothing it says is believed.
+pub trait Source {
+    /// The metadata file of this name, such as `3.root.json`; nothing if there is none.
+    ///
+    /// # Errors
+    /// Where it cannot be known whether there is one.
+    fn metadata(&mut self, file: &str, limit: u64) -> Result<Option<Vec<u8>>>;
+
+    /// `timestamp.json`, unless it is still the version that `etag` names.
+    ///
+    /// # Errors
+    /// As [`Source::metadata`].
+    fn timestamp(&mut self, etag: Option<&str>, limit: u64) -> Result<TimestampAnswer>;
+
+    /// The target file at this path, digest prefix included; nothing if there is none.
+    ///
+    /// # Errors
+    /// As [`Source::metadata`].
+    fn target(&mut self, path: &str, limit: u64) -> Result<Option<Vec<u8>>>;
+}
+
+/// What a source says of `timestamp.json`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TimestampAnswer {
+    /// Its bytes.
+    Found {
+        /// The source's name for this version.
+        etag: Option<String>,
+        /// The content.
+        bytes: Vec<u8>,
+    },
+    /// Still the version that was named.
+    NotModified,
+    /// There is none.
+    Missing,
+}
+
+/// Where verified files are kept between runs. Names are safe as file names; some stand in one
+/// folder (`root/3.json`, `targets/<sha256>`). What comes back is verified again.
+pub trait Keep {
+    /// The bytes kept under `name`.
+    ///
+    /// # Errors
+    /// Where storage cannot be read.
+    fn load(&self, name: &str) -> Result<Option<Vec<u8>>>;
+
+    /// Keeps `bytes` under `name`: durable and whole when it returns.
+    ///
+    /// # Errors
+    /// Where storage cannot be written; the old bytes are still there then.
+    fn save(&mut self, name: &str, bytes: &[u8]) -> Result<()>;
+
+    /// Forgets `name`; nothing there is fine.
+    ///
+    /// # Errors
+    /// Where storage cannot be written.
+    fn remove(&mut self, name: &str) -> Result<()>;
+
+    /// All names that something is kept under.
+    ///
+    /// # Errors
+    /// Where storage cannot be read.
+    fn names(&self) -> Result<Vec<String>>;
+}
+
+/// The name under which a role's file is kept: anything but letters, digits, `-` and `_` is
+/// percent-encoded, so that no role name is a path.
+fn kept_name(role: &str) -> String {
+    quote(role) + ".json"
+}
+
+/// Percent-encodes a role name into one segment of a path.
+fn quote(role: &str) -> String {
+    use std::fmt::Write as _;
+    role.bytes().fold(String::new(), |mut name, byte| {
+        if byte.is_ascii_alphanumeric() || b"-_".contains(&byte) {
+            name.push(char::from(byte));
+        } else {
+            // Writing into a String cannot fail.
+            let _ = write!(name, "%{byte:02X}");
+        }
+        name
+    })
+}

@@ -1,1 +1,3 @@
 //! Conductor.
+mod keep;
+mod policies;

@@ -1,0 +1,46 @@
+//! What the host app tells the library once.
+
+use crate::id::{AppId, Channel};
+use crate::native::Native;
+use crate::time::UnixTime;
+
+/// Configuration of an [`crate::updater::Updater`]. Comes from the app's build, never from a page.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The app. Documents made for another one are refused.
+    pub app: AppId,
+    /// The channel to follow.
+    pub channel: Channel,
+    /// The trust anchor: bytes of the `farad-root.json` that ships with the app.
+    pub root: Vec<u8>,
+    /// Platform and build of the native app.
+    pub native: Native,
+    /// Version of the native app as people read it.
+    pub native_version: String,
+    /// When the app was built: no clock is believed to be earlier. The epoch if unknown.
+    pub built: UnixTime,
+    /// Launches that a new bundle gets to say it is ready.
+    pub attempts: u32,
+    /// Staged bundles wait for [`crate::updater::Updater::apply`] instead of the next start.
+    pub hold: bool,
+    /// Largest bundle that is taken, unpacked, bytes. At most [`crate::limits::BUNDLE`].
+    pub max_bundle: u64,
+}
+
+impl Config {
+    /// The defaults for an app, a channel, a trust anchor and a native build.
+    #[must_use]
+    pub fn new(app: AppId, channel: Channel, root: Vec<u8>, native: Native) -> Self {
+        Self {
+            app,
+            channel,
+            root,
+            native,
+            native_version: String::new(),
+            built: UnixTime::from_seconds(0),
+            attempts: 2,
+            hold: false,
+            max_bundle: crate::limits::BUNDLE,
+        }
+    }
+}

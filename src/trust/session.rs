@@ -1,0 +1,381 @@
+//! One cycle of the client: the order of steps, and what is kept when.
+//!
+//! The order of *checks* is TUF's. The order of *requests* is not, by default: the timestamp comes
+//! first, with the version the client has, so that "nothing new" is one small request; new roots
+//! are asked for once a day, and whenever anything fails to verify.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::chain;
+use super::key::Key;
+use super::metadata::{RoleKeys, TargetFile, Targets};
+use super::set::{Keys, Set, check_hashes};
+use super::{Keep, Source, TimestampAnswer, kept_name, quote};
+use crate::digest::Digest;
+use crate::error::{Error, Result, TrustError, TrustKind};
+use crate::time::UnixTime;
+use crate::{json, limits};
+
+/// The name under which the lower bound of time is kept.
+pub(super) const BOUND: &str = "time";
+/// The name under which hints are kept: nothing in them is believed.
+const HINTS: &str = "hints";
+const DAY: u64 = 86_400;
+
+/// When new roots are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Before anything else, every time (TUF 1.0, section 5.3).
+    Strict,
+    /// Once a day, and when anything fails to verify.
+    Hot,
+}
+
+/// What a session starts from.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting<'a> {
+    /// The root that ships with the app.
+    pub root: &'a [u8],
+    /// The clock, read once for the whole session.
+    pub now: UnixTime,
+    /// When the app was built: no clock is believed to be earlier.
+    pub built: UnixTime,
+    /// When new roots are asked for.
+    pub order: Order,
+    /// Metadata that ships inside the app, by kept name: a reference against rollback for a
+    /// device that has nothing newer.
+    pub seed: &'a BTreeMap<String, Vec<u8>>,
+}
+
+/// Trusted metadata of this moment, from which target files are asked.
+pub struct Session<'a> {
+    set: Set,
+    keep: &'a mut dyn Keep,
+    source: &'a mut dyn Source,
+    /// Roles verified in this session, by delegator and name: the same role reached from another
+    /// delegator is verified again, by that one's keys.
+    roles: BTreeMap<(String, String), Targets>,
+    used: BTreeSet<String>,
+    /// All earlier state was dropped, since it has nothing to do with the shipped root.
+    pub reset: bool,
+    /// The timestamp is newer than the one kept before.
+    pub changed: bool,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+struct Hints {
+    etag: Option<String>,
+    /// The kept timestamp that the ETag stands for.
+    timestamp: Option<Digest>,
+    /// Seconds since the epoch, by this device's clock.
+    root_probe: Option<u64>,
+}
+
+/// Refreshes the top-level metadata and hands it to `work`. If anything fails to verify before
+/// new roots were asked for, asks for them and starts over: the keys may have changed. Files that
+/// a finished session did not use are forgotten.
+///
+/// # Errors
+/// [`Error::Trust`] for what is refused; those of source and keep. What was verified up to then is
+/// kept, and the next session starts from it.
+pub fn with_session<T>(
+    setting: &Setting<'_>,
+    keep: &mut dyn Keep,
+    source: &mut dyn Source,
+    mut work: impl FnMut(&mut Session<'_>) -> Result<T>,
+) -> Result<T> {
+    let probe = setting.order == Order::Strict || probe_is_due(&load_hints(keep)?, setting.now);
+    // Told until an attempt finishes: the first one may drop everything and then fail.
+    let mut reset = false;
+    let mut attempt = |probe: bool| {
+        let mut session = Session::refresh(setting, probe, &mut reset, &mut *keep, &mut *source)?;
+        let outcome = work(&mut session)?;
+        session.forget_unused()?;
+        Ok(outcome)
+    };
+    match attempt(probe) {
+        Err(Error::Trust(error)) if !probe && error.kind != TrustKind::BadRoot => {
+            log::info!("{error}: asking for new roots");
+            attempt(true)
+        }
+        outcome => outcome,
+    }
+}
+
+fn probe_is_due(hints: &Hints, now: UnixTime) -> bool {
+    // A clock that went back makes it due as well.
+    hints.root_probe.is_none_or(|last| now.seconds().checked_sub(last).is_none_or(|age| age >= DAY))
+}
+
+fn load_hints(keep: &dyn Keep) -> Result<Hints> {
+    let hints = keep.load(HINTS)?;
+    Ok(hints.and_then(|bytes| json::parse_as(&bytes).ok()).unwrap_or_default())
+}
+
+impl<'a> Session<'a> {
+    fn refresh(
+        setting: &Setting<'_>,
+        probe: bool,
+        reset: &mut bool,
+        keep: &'a mut dyn Keep,
+        source: &'a mut dyn Source,
+    ) -> Result<Self> {
+        let bound = load_bound(keep)?;
+        let now = setting.now.max(setting.built).max(bound);
+        let (set, dropped) = chain::begin(setting.root, now, keep, source)?;
+        *reset |= dropped;
+        let (roles, used) = (BTreeMap::new(), BTreeSet::new());
+        let mut session = Self { set, keep, source, roles, used, reset: *reset, changed: false };
+        if probe {
+            chain::follow_source(&mut session.set, session.keep, session.source)?;
+            let mut hints = load_hints(session.keep)?;
+            hints.root_probe = Some(setting.now.seconds());
+            session.save_hints(&hints)?;
+        }
+        session.set.check_root_expiry()?;
+        session.sow(setting.seed)?;
+        session.timestamp(setting.now)?;
+        session.snapshot()?;
+        session.role("", "targets", None)?;
+        Ok(session)
+    }
+
+    /// Shipped metadata becomes a reference where it verifies and is newer than what is kept.
+    fn sow(&mut self, seed: &BTreeMap<String, Vec<u8>>) -> Result<()> {
+        for (name, bytes) in seed {
+            let kept = self.keep.load(name)?;
+            let set = &self.set;
+            let better = match name.as_str() {
+                "timestamp.json" => {
+                    let version =
+                        |bytes: &[u8]| Some(set.read_timestamp(bytes).ok()?.common.version);
+                    version(bytes) > kept.as_deref().and_then(version)
+                }
+                "snapshot.json" => {
+                    let version =
+                        |bytes: &[u8]| Some(set.read_snapshot(bytes).ok()?.common.version);
+                    version(bytes) > kept.as_deref().and_then(version)
+                }
+                // Only a cache: verified against the snapshot whenever it is used.
+                _ => kept.is_none(),
+            };
+            if better {
+                self.keep.save(name, bytes)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn timestamp(&mut self, clock: UnixTime) -> Result<()> {
+        let kept_bytes = self.keep.load("timestamp.json")?;
+        let kept = kept_bytes.as_deref().and_then(|bytes| self.set.read_timestamp(bytes).ok());
+        let mut hints = load_hints(self.keep)?;
+        let kept_digest = kept_bytes.as_deref().filter(|_| kept.is_some()).map(Digest::of);
+        let same = kept_digest.is_some() && hints.timestamp == kept_digest;
+        let etag = hints.etag.clone().filter(|_| same);
+        match (self.source.timestamp(etag.as_deref(), limits::TIMESTAMP)?, kept_bytes) {
+            (TimestampAnswer::Found { etag, bytes }, _) => {
+                self.changed = self.set.update_timestamp(&bytes, kept.as_ref())?;
+                let stands = if self.changed {
+                    self.keep.save("timestamp.json", &bytes)?;
+                    self.raise_bound(&bytes, clock)?;
+                    Some(Digest::of(&bytes))
+                } else {
+                    kept_digest
+                };
+                if hints.etag != etag || hints.timestamp != stands {
+                    (hints.etag, hints.timestamp) = (etag, stands);
+                    self.save_hints(&hints)?;
+                }
+                Ok(())
+            }
+            // As if the same bytes had come again: the expiry is held against the clock anew.
+            (TimestampAnswer::NotModified, Some(bytes)) => {
+                self.set.update_timestamp(&bytes, kept.as_ref())?;
+                Ok(())
+            }
+            _ => Err(TrustError::new("timestamp", TrustKind::Missing, "").into()),
+        }
+    }
+
+    /// The lower bound of time rises to the signed time, but never past this device's clock: a
+    /// time signed in 2099 must not lock the device out of everything signed before.
+    fn raise_bound(&mut self, timestamp: &[u8], clock: UnixTime) -> Result<()> {
+        let Some(signed_at) = self.set.read_timestamp(timestamp)?.signed_at else { return Ok(()) };
+        let bound = signed_at.min(clock);
+        if bound > load_bound(self.keep)? {
+            self.keep.save(BOUND, bound.to_string().as_bytes())?;
+        }
+        Ok(())
+    }
+
+    fn snapshot(&mut self) -> Result<()> {
+        let kept_bytes = self.keep.load("snapshot.json")?;
+        let kept = kept_bytes.as_deref().and_then(|bytes| self.set.read_snapshot(bytes).ok());
+        let listing = self.set.snapshot_listing()?;
+        let (version, length) = (listing.version, listing.length);
+        if let (Some(bytes), Some(kept)) = (&kept_bytes, &kept)
+            && kept.common.version == version
+            && self.set.update_snapshot(bytes, Some(kept)).is_ok()
+        {
+            return Ok(());
+        }
+        let bytes = self.download("snapshot", version, length)?;
+        self.set.update_snapshot(&bytes, kept.as_ref())?;
+        self.keep.save("snapshot.json", &bytes)
+    }
+
+    /// `targets` or a delegated role, from what is kept or from the source.
+    fn role(
+        &mut self,
+        delegator: &str,
+        role: &str,
+        keys: Option<(&BTreeMap<String, Key>, &RoleKeys)>,
+    ) -> Result<Targets> {
+        let edge = (delegator.to_owned(), role.to_owned());
+        if let Some(targets) = self.roles.get(&edge) {
+            return Ok(targets.clone());
+        }
+        let keys = keys.map(|(keys, role)| Keys { keys, role });
+        // Not named by the snapshot: an error before any request.
+        let listing = self.set.listing(role)?;
+        let (version, length) = (listing.version, listing.length);
+        let name = kept_name(role);
+        let kept = self.keep.load(&name)?;
+        let kept = kept.and_then(|bytes| self.set.read_targets(role, &bytes, keys).ok());
+        let targets = match kept {
+            Some(targets) => targets,
+            None => {
+                let bytes = self.download(role, version, length)?;
+                let targets = self.set.read_targets(role, &bytes, keys)?;
+                self.keep.save(&name, &bytes)?;
+                targets
+            }
+        };
+        self.used.insert(name);
+        self.roles.insert(edge, targets.clone());
+        Ok(targets)
+    }
+
+    fn download(&mut self, role: &str, version: u64, length: Option<u64>) -> Result<Vec<u8>> {
+        let quoted = quote(role);
+        let file = if self.set.root().consistent_snapshot {
+            format!("{version}.{quoted}.json")
+        } else {
+            format!("{quoted}.json")
+        };
+        let limit = length.unwrap_or(limits::ROLE).min(limits::ROLE);
+        let bytes = self.source.metadata(&file, limit)?;
+        bytes.ok_or_else(|| TrustError::new(role, TrustKind::Missing, file).into())
+    }
+
+    /// What the roles say of the target at `path`: a walk in pre-order from `targets`, children in
+    /// the order they are listed (5.6.7). A terminating delegation that matches ends all hope
+    /// outside of itself. A role that fails to verify ends the search: falling through would hand
+    /// the path to somebody of lower priority.
+    ///
+    /// # Errors
+    /// [`TrustKind::TargetNotFound`], or the fault of a role on the way.
+    pub fn find(&mut self, path: &str) -> Result<TargetFile> {
+        let mut visited = BTreeSet::new();
+        let mut stack = vec![(String::new(), "targets".to_owned(), None)];
+        while let Some((delegator, name, keys)) = stack.pop() {
+            if visited.len() >= limits::DELEGATIONS || !visited.insert(name.clone()) {
+                continue;
+            }
+            let edge: Option<&(BTreeMap<String, Key>, RoleKeys)> = keys.as_ref();
+            let role = self.role(&delegator, &name, edge.map(|(keys, role)| (keys, role)))?;
+            if let Some(file) = role.targets.get(path) {
+                return Ok(file.clone());
+            }
+            let delegations = role.delegations.unwrap_or_default();
+            let mut children = Vec::new();
+            for child in delegations.roles.iter().filter(|child| child.matches(path)) {
+                let keys = Some((delegations.keys.clone(), child.keys.clone()));
+                children.push((name.clone(), child.name.clone(), keys));
+                if child.terminating {
+                    stack.clear();
+                    break;
+                }
+            }
+            stack.extend(children.into_iter().rev());
+        }
+        Err(TrustError::new(path, TrustKind::TargetNotFound, "").into())
+    }
+
+    /// The bytes of the target at `path`, from what is kept or from the source, of at most `limit`
+    /// bytes.
+    ///
+    /// # Errors
+    /// As [`Session::find`]; where the bytes are not those listed.
+    pub fn target(&mut self, path: &str, limit: u64) -> Result<Vec<u8>> {
+        let file = self.find(path)?;
+        let refuse = |kind, detail: &str| Error::from(TrustError::new(path, kind, detail));
+        if file.length > limit {
+            return Err(refuse(TrustKind::TooLarge, "announced longer than it may be"));
+        }
+        let known = ["sha256", "sha512"].iter().find_map(|name| file.hashes.get(*name));
+        let hash = known.ok_or_else(|| refuse(TrustKind::NoUsableHash, ""))?.to_lowercase();
+        let check = |bytes: &[u8]| {
+            if bytes.len() as u64 != file.length {
+                return Err(TrustError::new(path, TrustKind::HashMismatch, "another length"));
+            }
+            check_hashes(path, bytes, &file.hashes)
+        };
+        let name = format!("targets/{}", quote(&hash));
+        self.used.insert(name.clone());
+        if let Some(bytes) = self.keep.load(&name)?
+            && check(&bytes).is_ok()
+        {
+            return Ok(bytes);
+        }
+        let bytes = self
+            .source
+            .target(&self.target_file(path, &hash), file.length)?
+            .ok_or_else(|| refuse(TrustKind::Missing, ""))?;
+        check(&bytes)?;
+        self.keep.save(&name, &bytes)?;
+        Ok(bytes)
+    }
+
+    /// The target's place at the source: with consistent snapshots, the digest stands in front of
+    /// the last segment.
+    fn target_file(&self, path: &str, hash: &str) -> String {
+        if !self.set.root().consistent_snapshot {
+            return path.to_owned();
+        }
+        match path.rsplit_once('/') {
+            Some((folder, file)) => format!("{folder}/{hash}.{file}"),
+            None => format!("{hash}.{path}"),
+        }
+    }
+
+    fn forget_unused(&mut self) -> Result<()> {
+        for name in self.keep.names()? {
+            let fixed = ["timestamp.json", "snapshot.json", BOUND, HINTS].contains(&name.as_str());
+            if !fixed && !name.starts_with("root/") && !self.used.contains(&name) {
+                self.keep.remove(&name)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn save_hints(&mut self, hints: &Hints) -> Result<()> {
+        let bytes = json::canonical_of(hints).map_err(|error| Error::document(HINTS, error))?;
+        self.keep.save(HINTS, &bytes)
+    }
+
+    /// The newest snapshot's version, for reports.
+    #[must_use]
+    pub fn snapshot_version(&self) -> u64 {
+        self.set.snapshot().map_or(0, |snapshot| snapshot.common.version)
+    }
+}
+
+fn load_bound(keep: &dyn Keep) -> Result<UnixTime> {
+    let text = keep.load(BOUND)?.and_then(|bytes| String::from_utf8(bytes).ok());
+    let bound = text.and_then(|text| text.parse().ok());
+    Ok(bound.unwrap_or(UnixTime::from_seconds(0)))
+}
