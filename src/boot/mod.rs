@@ -1,1 +1,116 @@
-//! Boot.
+//! Which bundle a start shows: the state machine, as pure functions.
+//!
+//! Enters: the [`Record`], an [`Event`], and [`Facts`] about the device. Leaves: the next record
+//! and the [`Effect`]s to carry out, in that order. Refuses: to launch anything that is revoked,
+//! below the floor, incomplete, out of attempts, or not counted on disk first. No I/O, no clock, no
+//! randomness; `docs/boot.md` has the rules as a table.
+
+mod record;
+mod select;
+mod start;
+mod step;
+#[cfg(test)]
+mod tests;
+
+pub use record::{NativeIdentity, Record, Token, Trial, Which};
+pub use select::Stable;
+pub use start::{Launch, Plan, Undone, start};
+pub use step::{Event, Outcome, Refusal, step};
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{BundleId, Channel};
+
+/// Early crashes in a row after which a confirmed bundle is suspended.
+pub const EARLY_CRASHES: u32 = 3;
+
+/// What the machine knows of the device besides its record.
+pub struct Facts<'a> {
+    /// The native app that is running.
+    pub native: NativeIdentity,
+    /// The channel that is followed.
+    pub channel: Channel,
+    /// The built-in bundle.
+    pub builtin: BuiltinFacts,
+    /// Bundles on the device, whole or not.
+    pub bundles: BTreeMap<BundleId, BundleFacts>,
+    /// Launches that a bundle gets to say it is ready.
+    pub max_attempts: u32,
+    /// A fresh token, should a trial be launched.
+    pub token: Token,
+    /// The system says that it was the user or memory pressure that ended the last run.
+    pub excused: bool,
+    /// Whether a bundle is complete and, as far as a start can tell, undamaged. Asked only for
+    /// what may be launched, since it reads the disk.
+    pub sound: &'a dyn Fn(&BundleId) -> bool,
+}
+
+/// The built-in bundle, as the machine sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BuiltinFacts {
+    /// Its sequence in the channel that is followed, if it is a release of that channel.
+    pub sequence: Option<u64>,
+    /// A policy forbids it.
+    pub standing: Standing,
+}
+
+/// What a channel's policy says of a bundle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It may run.
+    Allowed,
+    /// It lies below the floor: never moved to.
+    BelowFloor,
+    /// Never launched.
+    Revoked,
+}
+
+/// One bundle on the device, as the machine sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BundleFacts {
+    /// Channel it is a release of.
+    pub channel: Channel,
+    /// Sequence in that channel.
+    pub sequence: u64,
+    /// Whether its native range covers the running app.
+    pub native_fits: bool,
+    /// What its channel's policy says.
+    pub standing: Standing,
+    /// Launches counted on disk that were not followed by `ready`.
+    pub attempts: u32,
+    /// It has a tombstone.
+    pub blocked: bool,
+}
+
+/// Why a bundle on trial was given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// It did not say in time that it was ready, or its process died before it could.
+    NotReady,
+    /// Its renderer died.
+    RendererGone,
+    /// It reported a failure itself.
+    Reported,
+}
+
+/// Something to be done on disk. Each is durable before the next begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Forget the blocks and marks that came from starts under another native app.
+    ForgetNative,
+    /// Block a bundle on this device.
+    Block(BundleId, Reason),
+    /// Count one more launch of a bundle.
+    Mark(BundleId),
+    /// Give one counted launch back.
+    Unmark(BundleId),
+    /// Forget the launches of a bundle.
+    ForgetMarks(BundleId),
+    /// Write the record.
+    Write,
+    /// Remove bundles that nothing names.
+    Collect,
+}

@@ -62,13 +62,15 @@ pub trait NewFile: Write + Send {
 pub trait Held: Send + Sync {}
 
 /// Replaces a small file so that a crash leaves the old or the new bytes, never a mix: temporary
-/// file → fsync → rename → fsync of the folder.
+/// file → fsync → rename → fsync of the folder. The store's root is the empty folder name.
 pub(crate) fn replace(disk: &dyn Disk, folder: &str, name: &str, bytes: &[u8]) -> io::Result<()> {
-    let temporary = format!("{folder}/{name}.tmp");
+    let at =
+        |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
+    let temporary = at(&format!("{name}.tmp"));
     let mut file = disk.create(&temporary)?;
     file.write_all(bytes)?;
     file.sync()?;
     drop(file);
-    disk.rename(&temporary, &format!("{folder}/{name}"))?;
+    disk.rename(&temporary, &at(name))?;
     disk.sync_folder(folder)
 }

@@ -1,5 +1,414 @@
-//! What is kept on the device.
+//! What is kept on the device, and the hand that carries out what [`crate::boot`] decides.
+//!
+//! Enters: starts, events, staged bundles. Leaves: what to launch. Every call takes the lock, reads
+//! the record, lets the state machine decide, carries its effects out in order and lets go; nothing
+//! is remembered in memory but the lease on what this process shows. A start on a confirmed bundle
+//! writes nothing.
 
+mod bundles;
 pub mod disk;
+mod marks;
+#[cfg(any(test, feature = "publish"))]
+#[doc(hidden)]
+pub mod memory;
+mod real;
+mod record;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 pub use disk::{Disk, Entry, Held, NewFile};
+pub use marks::Tombstone;
+pub use real::RealDisk;
+
+use crate::boot::{
+    BuiltinFacts, BundleFacts, Effect, Event, Facts, Launch, NativeIdentity, Outcome, Record,
+    Refusal, Stable, Standing, Token, Which, start, step,
+};
+use crate::error::{Error, Result};
+use crate::host::Random;
+use crate::id::{BundleId, Channel, InstallId};
+use crate::release::{Index, Manifest};
+use crate::rollout::Policy;
+
+const LOCK: &str = "lock";
+const SYNC_LOCK: &str = "sync.lock";
+const INSTALL_ID: &str = "install-id";
+/// How often the lock is tried, 10 ms apart, before somebody else is said to have it.
+const TRIES: u32 = 20;
+
+/// The store of one app.
+pub struct Store {
+    disk: Arc<dyn Disk>,
+    /// What this process shows.
+    lease: Mutex<Option<(BundleId, Box<dyn Held>)>>,
+}
+
+/// What the store is told of the world with each call.
+pub struct Context<'a> {
+    /// The native app that is running.
+    pub native: NativeIdentity,
+    /// The channel that is followed.
+    pub channel: Channel,
+    /// Channel and sequence of the built-in bundle, if it is a release.
+    pub builtin: Option<(Channel, u64)>,
+    /// The newest verified policy of a channel.
+    pub policy: &'a dyn Fn(&Channel) -> Option<Policy>,
+    /// Launches that a bundle gets to say it is ready.
+    pub max_attempts: u32,
+    /// A fresh token.
+    pub token: Token,
+    /// The system says that it was the user or memory pressure that ended the last run.
+    pub excused: bool,
+}
+
+/// What the store holds, for reports.
+#[derive(Debug, Clone)]
+pub struct Holdings {
+    /// The record, or that of a device that was never started.
+    pub record: Record,
+    /// Signed manifests of the bundles on the device.
+    pub bundles: Vec<(BundleId, Manifest)>,
+    /// Bundles that were given up.
+    pub blocked: Vec<(BundleId, Option<Tombstone>)>,
+    /// What would run if nothing were on trial.
+    pub stable: Stable,
+}
+
+/// A bundle that is being made; dropping it leaves a stray that the next collection removes.
+#[derive(Debug)]
+pub struct Staging {
+    id: BundleId,
+}
+
+impl Staging {
+    /// The folder for the files, relative to the store.
+    #[must_use]
+    pub fn folder(&self) -> String {
+        bundles::staging_files(&self.id)
+    }
+}
+
+impl Store {
+    /// The store on `disk`. Reads and writes nothing yet.
+    #[must_use]
+    pub fn new(disk: Arc<dyn Disk>) -> Self {
+        Self { disk, lease: Mutex::new(None) }
+    }
+
+    /// The disk.
+    #[must_use]
+    pub fn disk(&self) -> &Arc<dyn Disk> {
+        &self.disk
+    }
+
+    /// This installation's id, drawn and kept at the first call.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] where it can be neither read nor kept.
+    pub fn install_id(&self, random: &dyn Random) -> Result<InstallId> {
+        let failed = |error| Error::storage("the install id", error);
+        let kept = self.disk.read(INSTALL_ID, 64).map_err(failed)?;
+        let kept = kept.and_then(|bytes| std::str::from_utf8(&bytes).ok()?.parse().ok());
+        if let Some(id) = kept {
+            return Ok(id);
+        }
+        let bytes = random.bytes().ok_or_else(|| failed(std::io::Error::other("no randomness")))?;
+        let id = InstallId::from_random(bytes);
+        disk::replace(&*self.disk, "", INSTALL_ID, id.as_str().as_bytes()).map_err(failed)?;
+        Ok(id)
+    }
+
+    /// Decides what this start launches, and makes durable what must be before it does. Never
+    /// fails: where storage does, what needs no storage runs.
+    pub fn boot(&self, context: &Context<'_>) -> Launch {
+        let launch = self.decide(context).unwrap_or_else(|error| {
+            log::error!("starting on the built-in bundle: {error}");
+            Launch { which: Which::Builtin, token: None, undone: None, last_resort: false }
+        });
+        self.hold(launch.which);
+        launch
+    }
+
+    fn decide(&self, context: &Context<'_>) -> Result<Launch> {
+        let disk = &*self.disk;
+        // An unreadable record is not a lost one: nothing may be written then.
+        let loaded = record::load(disk).map_err(|error| Error::storage("the record", error))?;
+        let lock = self.lock(LOCK);
+        // Read again under the lock: somebody may have written in between.
+        let loaded = match &lock {
+            Ok(Some(_)) => {
+                record::load(disk).map_err(|error| Error::storage("the record", error))?
+            }
+            _ => loaded,
+        };
+        let lost = loaded.is_none();
+        let record = loaded.unwrap_or_else(|| fresh_record(context));
+        self.with_facts(context, |facts| {
+            if !matches!(lock, Ok(Some(_))) {
+                log::warn!("another process has the lock: nothing is tried and nothing written");
+                let which = match Stable::of(&record, facts).which {
+                    Which::Bundle(id) if record.native == facts.native => Which::Bundle(id),
+                    _ => Which::Builtin,
+                };
+                return Ok(Launch { which, token: None, undone: None, last_resort: false });
+            }
+            let mut plan = start(&record, facts);
+            if lost && !plan.effects.contains(&Effect::Write) {
+                plan.effects.push(Effect::Write);
+            }
+            match self.carry_out(&plan.effects, &mut plan.record, facts) {
+                Ok(()) => Ok(plan.launch),
+                Err(error) => {
+                    log::error!("nothing is tried at this start: {error}");
+                    Ok(plan.otherwise)
+                }
+            }
+        })
+    }
+
+    /// Tells the state machine what happened.
+    ///
+    /// # Errors
+    /// [`Error::StaleToken`] for a token of another launch; [`Error::Document`] for a bundle that
+    /// may not run; [`Error::Busy`] where another process has the lock; storage errors, after which
+    /// the old record or the new one holds.
+    pub fn tell(&self, context: &Context<'_>, event: &Event) -> Result<Outcome> {
+        let _lock = self.lock(LOCK)?.ok_or(Error::Busy("change of state"))?;
+        let loaded =
+            record::load(&*self.disk).map_err(|error| Error::storage("the record", error))?;
+        let record = loaded.unwrap_or_else(|| fresh_record(context));
+        self.with_facts(context, |facts| {
+            let mut outcome = step(&record, event, facts).map_err(|refusal| match refusal {
+                Refusal::StaleToken => Error::StaleToken,
+                Refusal::NotAllowed => Error::document("bundle", "it may not run on this device"),
+            })?;
+            self.carry_out(&outcome.effects, &mut outcome.record, facts)?;
+            Ok(outcome)
+        })
+    }
+
+    /// Takes the right to sync, held until the guard is dropped.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] where another sync is under way.
+    pub fn begin_sync(&self) -> Result<Box<dyn Held>> {
+        let lock = self.disk.lock(SYNC_LOCK, true);
+        lock.map_err(|error| Error::storage(SYNC_LOCK, error))?.ok_or(Error::Busy("sync"))
+    }
+
+    /// Begins a bundle. Only within [`Store::begin_sync`].
+    ///
+    /// # Errors
+    /// Where storage refuses.
+    pub fn stage(&self, id: BundleId) -> Result<Staging> {
+        bundles::begin(&*self.disk, &id).map_err(|error| Error::storage("staging", error))?;
+        Ok(Staging { id })
+    }
+
+    /// Commits a bundle whose files are all written and synced; durable and whole when it returns.
+    ///
+    /// # Errors
+    /// Where storage refuses; there is no such bundle then.
+    pub fn commit(&self, staging: &Staging, manifest: &[u8], index: &Index) -> Result<()> {
+        bundles::commit(&*self.disk, &staging.id, manifest, index)
+            .map_err(|error| Error::storage("committing the bundle", error))
+    }
+
+    /// Whether `id` is on the device, complete and as far as a start can tell undamaged.
+    #[must_use]
+    pub fn has(&self, id: &BundleId) -> bool {
+        bundles::sound(&*self.disk, id).unwrap_or(false)
+    }
+
+    /// The index of a committed bundle.
+    #[must_use]
+    pub fn index(&self, id: &BundleId) -> Option<Index> {
+        bundles::index(&*self.disk, id).ok().flatten()
+    }
+
+    /// The folder with the files of a committed bundle, relative to the store.
+    #[must_use]
+    pub fn files_folder(&self, id: &BundleId) -> String {
+        bundles::files_folder(id)
+    }
+
+    /// Paths of files of a bundle whose bytes changed; nothing where there is no such bundle.
+    /// Reads all of it.
+    ///
+    /// # Errors
+    /// Where storage cannot be read.
+    pub fn damaged(&self, id: &BundleId) -> Result<Option<Vec<String>>> {
+        bundles::damaged(&*self.disk, id).map_err(|error| Error::storage("re-reading", error))
+    }
+
+    /// Removes what nothing names, within a sync of this process.
+    ///
+    /// # Errors
+    /// Where storage refuses.
+    pub fn collect(&self) -> Result<()> {
+        let _lock = self.lock(LOCK)?.ok_or(Error::Busy("change of state"))?;
+        let loaded =
+            record::load(&*self.disk).map_err(|error| Error::storage("the record", error))?;
+        match loaded {
+            Some(record) => self.collect_for(&record, false),
+            // A lost record names nothing; the next start writes one.
+            None => Ok(()),
+        }
+    }
+
+    /// What the store holds.
+    ///
+    /// # Errors
+    /// Where storage cannot be read.
+    pub fn holdings(&self, context: &Context<'_>) -> Result<Holdings> {
+        let reading = |error| Error::storage("reading the store", error);
+        let record = record::load(&*self.disk).map_err(reading)?;
+        let record = record.unwrap_or_else(|| fresh_record(context));
+        let mut found = Vec::new();
+        for id in bundles::ids(&*self.disk).map_err(reading)? {
+            if let Some(manifest) = bundles::manifest(&*self.disk, &id).map_err(reading)? {
+                found.push((id, manifest));
+            }
+        }
+        let blocked = marks::blocked(&*self.disk).map_err(reading)?;
+        let stable = self.with_facts(context, |facts| Ok(Stable::of(&record, facts)))?;
+        Ok(Holdings { record, bundles: found, blocked, stable })
+    }
+
+    fn lock(&self, path: &str) -> Result<Option<Box<dyn Held>>> {
+        for attempt in 0..TRIES {
+            if attempt > 0 {
+                thread::sleep(Duration::from_millis(10));
+            }
+            let taken = self.disk.lock(path, true).map_err(|error| Error::storage(path, error))?;
+            if taken.is_some() {
+                return Ok(taken);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Shows the bundle as in use by this process.
+    fn hold(&self, which: Which) {
+        let lease = match which {
+            Which::Builtin => None,
+            Which::Bundle(id) => {
+                let lease = bundles::lease(&*self.disk, &id).ok().flatten();
+                lease.map(|lease| (id, lease))
+            }
+        };
+        *self.lease.lock().unwrap_or_else(PoisonError::into_inner) = lease;
+    }
+
+    /// What this process shows, if it is a downloaded bundle.
+    #[must_use]
+    pub fn showing(&self) -> Option<BundleId> {
+        let lease = self.lease.lock().unwrap_or_else(PoisonError::into_inner);
+        lease.as_ref().map(|(id, _)| *id)
+    }
+
+    fn with_facts<T>(
+        &self,
+        context: &Context<'_>,
+        work: impl FnOnce(&Facts<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let disk = &*self.disk;
+        let reading = |error| Error::storage("reading the bundles", error);
+        let blocked = marks::blocked(disk).map_err(reading)?;
+        let mut found = std::collections::BTreeMap::new();
+        for id in bundles::ids(disk).map_err(reading)? {
+            let Some(manifest) = bundles::manifest(disk, &id).map_err(reading)? else { continue };
+            let facts = BundleFacts {
+                standing: standing(context, &manifest.channel, Some(manifest.sequence)),
+                native_fits: manifest.native.covers(&context.native.native),
+                attempts: marks::attempts(disk, &id).map_err(reading)?,
+                blocked: blocked.iter().any(|(other, _)| *other == id),
+                channel: manifest.channel,
+                sequence: manifest.sequence,
+            };
+            found.insert(id, facts);
+        }
+        let sequence = context.builtin.as_ref().filter(|(channel, _)| *channel == context.channel);
+        let sequence = sequence.map(|(_, sequence)| *sequence);
+        let facts = Facts {
+            native: context.native.clone(),
+            channel: context.channel.clone(),
+            builtin: BuiltinFacts {
+                sequence,
+                standing: standing(context, &context.channel, sequence),
+            },
+            bundles: found,
+            max_attempts: context.max_attempts,
+            token: context.token.clone(),
+            excused: context.excused,
+            sound: &|id| bundles::sound(disk, id).unwrap_or(false),
+        };
+        work(&facts)
+    }
+
+    fn carry_out(&self, effects: &[Effect], record: &mut Record, facts: &Facts<'_>) -> Result<()> {
+        let disk = &*self.disk;
+        for effect in effects {
+            let done = match effect {
+                Effect::ForgetNative => marks::forget_native(disk, &facts.native),
+                Effect::Block(id, reason) => {
+                    let tombstone = Tombstone { reason: *reason, native: facts.native.clone() };
+                    marks::block(disk, id, &tombstone)
+                }
+                Effect::Mark(id) => marks::mark(disk, id),
+                Effect::Unmark(id) => marks::unmark(disk, id),
+                Effect::ForgetMarks(id) => marks::forget_marks(disk, id),
+                Effect::Write => record::save(disk, record),
+                Effect::Collect => {
+                    // Tidying up is not worth failing for.
+                    if let Err(error) = self.collect_for(record, true) {
+                        log::warn!("not everything could be tidied up: {error}");
+                    }
+                    Ok(())
+                }
+            };
+            done.map_err(|error| Error::storage(format!("{effect:?}"), error))?;
+        }
+        Ok(())
+    }
+
+    fn collect_for(&self, record: &Record, outside_sync: bool) -> Result<()> {
+        let disk = &*self.disk;
+        let tidying = |error| Error::storage("tidying up", error);
+        // A sync elsewhere keeps its staging.
+        let sync = if outside_sync { disk.lock(SYNC_LOCK, true).map_err(tidying)? } else { None };
+        let syncing = outside_sync && sync.is_none();
+        bundles::collect(disk, &record.named(), syncing).map_err(tidying)?;
+        // A crash between confirming and this left marks that would count against a later trial.
+        let proven = match record.confirmed {
+            Which::Bundle(id) => Some(id),
+            Which::Builtin => None,
+        };
+        for id in proven.into_iter().chain(record.previous) {
+            marks::forget_marks(disk, &id).map_err(tidying)?;
+        }
+        Ok(())
+    }
+}
+
+fn fresh_record(context: &Context<'_>) -> Record {
+    Record::new(context.native.clone(), context.channel.clone())
+}
+
+/// What the policy of `channel` says of a release there; a built-in bundle without a sequence is
+/// taken for the lowest.
+fn standing(context: &Context<'_>, channel: &Channel, sequence: Option<u64>) -> Standing {
+    let policy = (context.policy)(channel);
+    let sequence = sequence.unwrap_or(0);
+    if policy.as_ref().is_some_and(|policy| policy.revokes(sequence)) {
+        return Standing::Revoked;
+    }
+    let embedded = match &context.builtin {
+        Some((builtin, sequence)) if builtin == channel => *sequence,
+        _ => 0,
+    };
+    let floor = policy.map_or(0, |policy| policy.floor).max(embedded);
+    if sequence < floor { Standing::BelowFloor } else { Standing::Allowed }
+}

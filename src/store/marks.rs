@@ -1,0 +1,144 @@
+//! Marks and tombstones: launches counted and bundles given up, kept apart from the record so that
+//! losing it does not forget that a bundle kills the app.
+//!
+//! `marks/<id>` has one byte a launch. `blocked/<id>` says why, and under which native app.
+
+use std::io::{self, Write};
+
+use serde::{Deserialize, Serialize};
+
+use super::disk::{Disk, replace};
+use crate::boot::{NativeIdentity, Reason};
+use crate::id::BundleId;
+use crate::json;
+
+const MARKS: &str = "marks";
+const BLOCKED: &str = "blocked";
+const LIMIT: u64 = 4 << 10;
+
+/// Why a bundle is not launched any more on this device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tombstone {
+    /// What happened.
+    pub reason: Reason,
+    /// The native app it happened under.
+    pub native: NativeIdentity,
+}
+
+/// Launches of `id` that no `ready` followed.
+pub(super) fn attempts(disk: &dyn Disk, id: &BundleId) -> io::Result<u32> {
+    let length = disk.length(&format!("{MARKS}/{id}"))?.unwrap_or(0);
+    Ok(u32::try_from(length).unwrap_or(u32::MAX))
+}
+
+/// Counts one more launch; durable when it returns.
+pub(super) fn mark(disk: &dyn Disk, id: &BundleId) -> io::Result<()> {
+    ready_folder(disk, MARKS)?;
+    let path = format!("{MARKS}/{id}");
+    let is_new = disk.length(&path)?.is_none();
+    let mut file = disk.append(&path)?;
+    file.write_all(b"|")?;
+    file.sync()?;
+    if is_new { disk.sync_folder(MARKS) } else { Ok(()) }
+}
+
+/// Gives one counted launch back.
+pub(super) fn unmark(disk: &dyn Disk, id: &BundleId) -> io::Result<()> {
+    let left = attempts(disk, id)?.saturating_sub(1);
+    if left == 0 {
+        return forget_marks(disk, id);
+    }
+    let bytes: Vec<u8> = (0..left).map(|_| b'|').collect();
+    replace(disk, MARKS, &id.to_string(), &bytes)
+}
+
+/// Forgets the launches of `id`.
+pub(super) fn forget_marks(disk: &dyn Disk, id: &BundleId) -> io::Result<()> {
+    let path = format!("{MARKS}/{id}");
+    if disk.length(&path)?.is_none() {
+        return Ok(());
+    }
+    disk.remove_file(&path)?;
+    disk.sync_folder(MARKS)
+}
+
+/// Blocks `id`; durable when it returns.
+pub(super) fn block(disk: &dyn Disk, id: &BundleId, tombstone: &Tombstone) -> io::Result<()> {
+    ready_folder(disk, BLOCKED)?;
+    let bytes = json::canonical_of(tombstone).map_err(io::Error::other)?;
+    replace(disk, BLOCKED, &id.to_string(), &bytes)
+}
+
+/// All tombstones. One that cannot be read still blocks: its name says which bundle.
+pub(super) fn blocked(disk: &dyn Disk) -> io::Result<Vec<(BundleId, Option<Tombstone>)>> {
+    let mut found = Vec::new();
+    for entry in disk.list(BLOCKED)? {
+        let Ok(id) = entry.name.parse::<BundleId>() else { continue };
+        let bytes = disk.read(&format!("{BLOCKED}/{id}"), LIMIT).ok().flatten();
+        found.push((id, bytes.and_then(|bytes| json::parse_as(&bytes).ok())));
+    }
+    Ok(found)
+}
+
+/// Forgets the marks and tombstones that came from another native app than `native`.
+pub(super) fn forget_native(disk: &dyn Disk, native: &NativeIdentity) -> io::Result<()> {
+    for (id, tombstone) in blocked(disk)? {
+        if tombstone.is_none_or(|tombstone| tombstone.native != *native) {
+            disk.remove_file(&format!("{BLOCKED}/{id}"))?;
+        }
+    }
+    for entry in disk.list(MARKS)? {
+        disk.remove_file(&format!("{MARKS}/{}", entry.name))?;
+    }
+    for folder in [BLOCKED, MARKS] {
+        if !disk.list("")?.iter().any(|entry| entry.name == folder) {
+            continue;
+        }
+        disk.sync_folder(folder)?;
+    }
+    Ok(())
+}
+
+fn ready_folder(disk: &dyn Disk, folder: &str) -> io::Result<()> {
+    if disk.list("")?.iter().any(|entry| entry.name == folder) {
+        return Ok(());
+    }
+    disk.create_folder(folder)?;
+    disk.sync_folder("")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::Digest;
+    use crate::native::Native;
+    use crate::store::memory::MemoryDisk;
+
+    fn native(build: u64) -> NativeIdentity {
+        NativeIdentity { native: Native::Android { build }, version: String::new(), embed: None }
+    }
+
+    #[test]
+    fn a_mark_survives_the_power_cut_that_follows_it() {
+        let (disk, id) = (MemoryDisk::new(), BundleId(Digest::of(b"1")));
+        for count in 1..=3 {
+            mark(&disk, &id).unwrap();
+            assert_eq!(attempts(&disk.after_power_cut(), &id).unwrap(), count);
+        }
+        unmark(&disk, &id).unwrap();
+        assert_eq!(attempts(&disk.after_power_cut(), &id).unwrap(), 2);
+        forget_marks(&disk, &id).unwrap();
+        assert_eq!(attempts(&disk.after_power_cut(), &id).unwrap(), 0);
+    }
+
+    #[test]
+    fn another_native_app_gives_blocked_bundles_another_chance() {
+        let (disk, id) = (MemoryDisk::new(), BundleId(Digest::of(b"1")));
+        let tombstone = Tombstone { reason: Reason::NotReady, native: native(1) };
+        block(&disk, &id, &tombstone).unwrap();
+        forget_native(&disk, &native(1)).unwrap();
+        assert_eq!(blocked(&disk.after_power_cut()).unwrap(), [(id, Some(tombstone))]);
+        forget_native(&disk, &native(2)).unwrap();
+        assert_eq!(blocked(&disk.after_power_cut()).unwrap(), []);
+    }
+}

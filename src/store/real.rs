@@ -1,0 +1,194 @@
+//! The real disk: one folder of the app's private storage.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use super::disk::{Disk, Entry, Held, NewFile};
+
+/// A folder on a file system.
+#[derive(Debug, Clone)]
+pub struct RealDisk {
+    root: PathBuf,
+}
+
+impl RealDisk {
+    /// The disk in `root`, which is made if need be.
+    ///
+    /// # Errors
+    /// Where the folder cannot be made.
+    pub fn new(root: impl Into<PathBuf>) -> io::Result<Self> {
+        let root = root.into();
+        fs::create_dir_all(&root)?;
+        Ok(Self { root })
+    }
+
+    fn at(&self, path: &str) -> PathBuf {
+        if path.is_empty() { self.root.clone() } else { self.root.join(path) }
+    }
+}
+
+/// Turns "there is none" into nothing.
+fn optional<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+impl Disk for RealDisk {
+    fn read(&self, path: &str, limit: u64) -> io::Result<Option<Vec<u8>>> {
+        let Some(file) = optional(File::open(self.at(path)))? else { return Ok(None) };
+        let mut bytes = Vec::new();
+        file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > limit {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "longer than it may be"));
+        }
+        Ok(Some(bytes))
+    }
+
+    fn open(&self, path: &str) -> io::Result<Box<dyn Read + Send>> {
+        Ok(Box::new(File::open(self.at(path))?))
+    }
+
+    fn length(&self, path: &str) -> io::Result<Option<u64>> {
+        // Not followed: nothing of ours is a link.
+        let found = optional(fs::symlink_metadata(self.at(path)))?;
+        Ok(found.filter(fs::Metadata::is_file).map(|found| found.len()))
+    }
+
+    fn list(&self, folder: &str) -> io::Result<Vec<Entry>> {
+        let Some(entries) = optional(fs::read_dir(self.at(folder)))? else {
+            return Ok(Vec::new());
+        };
+        let mut found = Vec::new();
+        for entry in entries {
+            let entry = entry?;
+            // A name that is not UTF-8 is none of ours.
+            if let Ok(name) = entry.file_name().into_string() {
+                found.push(Entry { name, folder: entry.file_type()?.is_dir() });
+            }
+        }
+        Ok(found)
+    }
+
+    fn create_folder(&self, path: &str) -> io::Result<()> {
+        fs::create_dir_all(self.at(path))
+    }
+
+    fn create(&self, path: &str) -> io::Result<Box<dyn NewFile>> {
+        Ok(Box::new(File::create(self.at(path))?))
+    }
+
+    fn append(&self, path: &str) -> io::Result<Box<dyn NewFile>> {
+        let file = OpenOptions::new().append(true).create(true).open(self.at(path))?;
+        Ok(Box::new(file))
+    }
+
+    fn sync_folder(&self, path: &str) -> io::Result<()> {
+        sync_folder(&self.at(path))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.at(from), self.at(to))
+    }
+
+    fn remove_file(&self, path: &str) -> io::Result<()> {
+        optional(fs::remove_file(self.at(path))).map(|_| ())
+    }
+
+    fn remove_folder(&self, path: &str) -> io::Result<()> {
+        optional(fs::remove_dir_all(self.at(path))).map(|_| ())
+    }
+
+    fn lock(&self, path: &str, exclusive: bool) -> io::Result<Option<Box<dyn Held>>> {
+        let path = self.at(path);
+        // Opened without making it first: a start on a confirmed bundle writes nothing.
+        let file = match OpenOptions::new().read(true).write(true).open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .open(&path)?,
+            found => found?,
+        };
+        let taken = if exclusive { file.try_lock() } else { file.try_lock_shared() };
+        match taken {
+            Ok(()) => Ok(Some(Box::new(LockedFile(file)))),
+            Err(fs::TryLockError::WouldBlock) => Ok(None),
+            Err(fs::TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    fn free(&self) -> io::Result<u64> {
+        fs4::available_space(&self.root)
+    }
+
+    fn full_path(&self, path: &str) -> PathBuf {
+        self.at(path)
+    }
+}
+
+/// Makes the names in a folder durable.
+#[cfg(unix)]
+fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// Windows has no such call; its file systems journal names.
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "the same signature on every system")]
+fn sync_folder(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+impl NewFile for File {
+    // On Apple's systems std makes this F_FULLFSYNC, which reaches the flash and not just its
+    // cache.
+    fn sync(&mut self) -> io::Result<()> {
+        self.flush()?;
+        self.sync_all()
+    }
+}
+
+/// Closing the file releases the lock; so does the death of the process.
+struct LockedFile(#[expect(dead_code, reason = "held open for its lock")] File);
+
+impl Held for LockedFile {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_lists_and_removes_what_it_wrote() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = RealDisk::new(folder.path().join("store")).unwrap();
+        disk.create_folder("a/b").unwrap();
+        disk.create("a/b/c").unwrap().write_all(b"12").unwrap();
+        disk.append("a/b/c").unwrap().write_all(b"3").unwrap();
+        assert_eq!(disk.read("a/b/c", 3).unwrap().as_deref(), Some(&b"123"[..]));
+        assert_eq!(disk.read("a/b/c", 2).unwrap_err().kind(), io::ErrorKind::InvalidData);
+        assert_eq!(disk.read("a/b/d", 2).unwrap(), None);
+        assert_eq!(disk.length("a/b/c").unwrap(), Some(3));
+        assert_eq!(disk.length("a/b").unwrap(), None);
+        assert_eq!(disk.list("a").unwrap(), [Entry { name: "b".to_owned(), folder: true }]);
+        disk.remove_folder("a").unwrap();
+        disk.remove_folder("a").unwrap();
+        assert_eq!(disk.list("a").unwrap(), []);
+        assert!(disk.free().unwrap() > 0);
+    }
+
+    #[test]
+    fn an_exclusive_lock_keeps_others_out_until_it_is_dropped() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = RealDisk::new(folder.path()).unwrap();
+        let shared = disk.lock("lock", false).unwrap().unwrap();
+        let also = disk.lock("lock", false).unwrap().unwrap();
+        assert!(disk.lock("lock", true).unwrap().is_none());
+        drop((shared, also));
+        assert!(disk.lock("lock", true).unwrap().is_some());
+    }
+}

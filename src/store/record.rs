@@ -1,0 +1,160 @@
+//! The record on disk: two slots, written in turn.
+//!
+//! Enters: bytes that a crash may have torn. Leaves: the newest record whose checksum holds, or
+//! none. A write goes to the slot that is not the newest, so that a torn write loses at most
+//! itself. Slot: 64 hex digits of SHA-256 over the rest, a line feed, canonical JSON with `schema`.
+
+use std::io::{self, Write};
+
+use serde::{Deserialize, Serialize};
+
+use super::disk::Disk;
+use crate::boot::Record;
+use crate::digest::Digest;
+use crate::json;
+
+const SLOTS: [&str; 2] = ["record.0", "record.1"];
+const LIMIT: u64 = 8 << 10;
+const SCHEMA: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct Slot {
+    schema: u32,
+    record: Record,
+}
+
+/// The newest record whose checksum holds, or none.
+///
+/// # Errors
+/// Where a slot cannot be read at all (a locked phone): then nothing is known, and nothing may be
+/// written.
+pub(super) fn load(disk: &dyn Disk) -> io::Result<Option<Record>> {
+    let [first, second] = [read(disk, SLOTS[0])?, read(disk, SLOTS[1])?];
+    Ok([first, second].into_iter().flatten().max_by_key(|record| record.generation))
+}
+
+/// Writes `record` as the next generation, over the older slot; durable when it returns.
+///
+/// # Errors
+/// Where storage refuses; the newest record is still there then.
+pub(super) fn save(disk: &dyn Disk, record: &mut Record) -> io::Result<()> {
+    let generations = [read(disk, SLOTS[0])?, read(disk, SLOTS[1])?]
+        .map(|record| record.map(|record| record.generation));
+    let newest = generations.into_iter().flatten().max().unwrap_or(0);
+    record.generation = newest.max(record.generation).saturating_add(1);
+    // None is less than any: an unreadable slot is the one to write over.
+    let [first, second] = generations;
+    let slot = if first <= second { SLOTS[0] } else { SLOTS[1] };
+    let bytes = encode(record)?;
+    let is_new = disk.length(slot)?.is_none();
+    let mut file = disk.create(slot)?;
+    file.write_all(&bytes)?;
+    file.sync()?;
+    if is_new { disk.sync_folder("") } else { Ok(()) }
+}
+
+fn read(disk: &dyn Disk, slot: &str) -> io::Result<Option<Record>> {
+    match disk.read(slot, LIMIT) {
+        Ok(bytes) => Ok(bytes.and_then(|bytes| decode(&bytes))),
+        // Too long to be ours.
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn encode(record: &Record) -> io::Result<Vec<u8>> {
+    let slot = Slot { schema: SCHEMA, record: record.clone() };
+    let body = json::canonical_of(&slot).map_err(io::Error::other)?;
+    let mut bytes = format!("{}\n", Digest::of(&body)).into_bytes();
+    bytes.extend_from_slice(&body);
+    if bytes.len() as u64 > LIMIT {
+        return Err(io::Error::other("the record is too long"));
+    }
+    Ok(bytes)
+}
+
+fn decode(bytes: &[u8]) -> Option<Record> {
+    let (digest, rest) = bytes.split_at_checked(Digest::LEN * 2)?;
+    let body = rest.strip_prefix(b"\n")?;
+    let digest: Digest = std::str::from_utf8(digest).ok()?.parse().ok()?;
+    if digest != Digest::of(body) {
+        return None;
+    }
+    let slot: Slot = json::parse_as(body).ok()?;
+    (slot.schema == SCHEMA).then_some(slot.record)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::boot::NativeIdentity;
+    use crate::native::Native;
+    use crate::store::memory::{Fault, MemoryDisk};
+
+    fn record() -> Record {
+        let native = Native::Android { build: 30 };
+        let identity = NativeIdentity { native, version: "1.0".to_owned(), embed: None };
+        Record::new(identity, "production".parse().unwrap())
+    }
+
+    #[test]
+    fn the_newest_of_two_slots_counts() {
+        let disk = MemoryDisk::new();
+        assert_eq!(load(&disk).unwrap(), None);
+        let mut record = record();
+        for early_crashes in 1..=5 {
+            record.early_crashes = early_crashes;
+            save(&disk, &mut record).unwrap();
+            assert_eq!(load(&disk).unwrap(), Some(record.clone()));
+        }
+        assert_eq!(record.generation, 5);
+    }
+
+    #[test]
+    fn a_damaged_slot_leaves_the_one_before() {
+        let disk = MemoryDisk::new();
+        let mut record = record();
+        save(&disk, &mut record).unwrap();
+        let first = record.clone();
+        save(&disk, &mut record).unwrap();
+        disk.damage(SLOTS[1], 100);
+        assert_eq!(load(&disk).unwrap(), Some(first));
+        save(&disk, &mut record).unwrap();
+        assert_eq!(load(&disk).unwrap(), Some(record));
+    }
+
+    #[test]
+    fn a_write_cut_short_anywhere_leaves_the_one_before() {
+        let before = MemoryDisk::new();
+        let mut record = record();
+        save(&before, &mut record).unwrap();
+        save(&before, &mut record).unwrap();
+        for at in 0..3 {
+            let (disk, mut next) = (before.after_kill(), record.clone());
+            disk.fail_at(at, Fault::Kill);
+            assert!(save(&disk, &mut next).is_err());
+            for after in [disk.after_kill(), disk.after_power_cut()] {
+                let found = load(&after).unwrap().unwrap();
+                assert!(found == record || found == next, "{at}");
+            }
+        }
+    }
+
+    #[test]
+    fn torn_at_any_byte_it_is_no_record() {
+        let bytes = encode(&record()).unwrap();
+        assert!(decode(&bytes).is_some());
+        for end in 0..bytes.len() {
+            assert!(decode(&bytes[..end]).is_none(), "{end}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            prop_assert!(decode(&bytes).is_none());
+        }
+    }
+}
