@@ -11,7 +11,7 @@ mod policy;
 use serde::{Deserialize, Serialize};
 
 pub use bucket::{allow_hash, bucket};
-pub use choose::{Choice, Device, Running, choose};
+pub use choose::{Choice, Device, Running, Verdict, choose};
 pub use policy::{BuiltIn, Policy};
 
 use crate::digest::Digest;

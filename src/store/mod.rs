@@ -222,6 +222,12 @@ impl Store {
         bundles::sound(&*self.disk, id).unwrap_or(false)
     }
 
+    /// The signed manifest of a bundle on the device.
+    #[must_use]
+    pub fn manifest(&self, id: &BundleId) -> Option<Manifest> {
+        bundles::manifest(&*self.disk, id).ok().flatten()
+    }
+
     /// The index of a committed bundle.
     #[must_use]
     pub fn index(&self, id: &BundleId) -> Option<Index> {

@@ -1,3 +1,265 @@
-//! Conductor.
+//! The conductor: the whole path of a bundle, from "is there something new" to "it came up".
+//!
+//! Enters: the app's configuration, a disk, a transport, a clock. Leaves: what to show at a start,
+//! and how a sync ended. Every call blocks the thread it is made on; calls may be made from several
+//! threads and processes. A start needs no network and at most reads; a sync changes no bundle that
+//! is running.
+
+mod install;
 mod keep;
+mod look;
 mod policies;
+mod remote;
+mod sync;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+pub use sync::{Status, Synced, Via};
+
+use crate::boot::{Event, NativeIdentity, Reason, Record, Token, Undone, Which};
+use crate::builtin::{Builtin, Embed};
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::fetch::Transport;
+use crate::host::{Clock, Random};
+use crate::id::{BundleId, Channel, InstallId};
+use crate::release::Manifest;
+use crate::rollout::Policy;
+use crate::store::{Context, Disk, Store, Tombstone};
+
+/// Keeps one app's bundle up to date.
+pub struct Updater {
+    config: Config,
+    store: Store,
+    transport: Arc<dyn Transport>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    builtin: Builtin,
+    embed: Option<Embed>,
+}
+
+/// What a start shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Launched {
+    /// Which bundle.
+    pub which: Which,
+    /// Its version, where it is known.
+    pub version: Option<String>,
+    /// The folder to serve; nothing for the built-in bundle.
+    pub path: Option<PathBuf>,
+    /// To be handed back with `ready`, if the bundle is on trial.
+    pub token: Option<String>,
+    /// A bundle that was given up at this start.
+    pub undone: Option<Undone>,
+    /// Nothing that policy allows was left on the device.
+    pub below_floor: bool,
+}
+
+/// One release as the host may show it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Release {
+    /// Bundle id.
+    pub id: BundleId,
+    /// Version, for people.
+    pub version: String,
+    /// Sequence in its channel.
+    pub sequence: u64,
+    /// Its channel.
+    pub channel: Channel,
+}
+
+/// What is on the device.
+#[derive(Debug, Clone)]
+pub struct State {
+    /// The record.
+    pub record: Record,
+    /// The bundles on the device.
+    pub releases: Vec<Release>,
+    /// Bundles that were given up on this device, and why.
+    pub blocked: Vec<(BundleId, Option<Tombstone>)>,
+    /// What would run if nothing were on trial.
+    pub stable: Which,
+    /// Nothing that policy allows is left on the device.
+    pub below_floor: bool,
+    /// This installation, for allow-lists.
+    pub install_id: InstallId,
+}
+
+impl Updater {
+    /// An updater for one app. Reads the embedded release's description, nothing else.
+    #[must_use]
+    pub fn new(
+        config: Config,
+        disk: Arc<dyn Disk>,
+        transport: Arc<dyn Transport>,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+        builtin: Builtin,
+    ) -> Self {
+        let embed = builtin.embed(&config.app);
+        Self { config, store: Store::new(disk), transport, clock, random, builtin, embed }
+    }
+
+    /// Decides what this start shows. Call it once, as the page is about to load. Never fails: the
+    /// built-in bundle needs nothing. Writes nothing where a confirmed bundle goes on.
+    pub fn boot(&self, excused: bool) -> Launched {
+        let launch = self.with_context(excused, |context| Ok(self.store.boot(context)));
+        let Ok(launch) = launch.inspect_err(|error| log::error!("built-in bundle: {error}")) else {
+            return Launched {
+                which: Which::Builtin,
+                version: self.embedded_version(),
+                path: None,
+                token: None,
+                undone: None,
+                below_floor: false,
+            };
+        };
+        let (version, path) = match launch.which {
+            Which::Builtin => (self.embedded_version(), None),
+            Which::Bundle(id) => {
+                let folder = self.store.files_folder(&id);
+                (self.version(&id), Some(self.store.disk().full_path(&folder)))
+            }
+        };
+        Launched {
+            which: launch.which,
+            version,
+            path,
+            token: launch.token.map(|token| token.as_str().to_owned()),
+            undone: launch.undone,
+            below_floor: launch.last_resort,
+        }
+    }
+
+    /// The launch with this token came up: its bundle is confirmed, and what is no longer needed is
+    /// removed.
+    ///
+    /// # Errors
+    /// [`Error::StaleToken`] where the token is not that of the bundle on trial; nothing changed
+    /// then. [`Error::Busy`], storage errors.
+    pub fn ready(&self, token: &str) -> Result<()> {
+        self.tell(&Event::Ready(Token::from_text(token))).map(|_| ())
+    }
+
+    /// The launch with this token did not come up. Returns the bundle if it was given up; otherwise
+    /// it has launches left. Start again after this.
+    ///
+    /// # Errors
+    /// As [`Updater::ready`].
+    pub fn fail(&self, token: &str, reason: Reason) -> Result<Option<Undone>> {
+        self.tell(&Event::Failed(Token::from_text(token), reason))
+    }
+
+    /// The confirmed bundle's renderer died within ten seconds of its launch.
+    ///
+    /// # Errors
+    /// [`Error::Busy`], storage errors.
+    pub fn early_crash(&self) -> Result<()> {
+        self.tell(&Event::EarlyCrash).map(|_| ())
+    }
+
+    /// What is held may be tried at the next start.
+    ///
+    /// # Errors
+    /// [`Error::Busy`], storage errors.
+    pub fn apply(&self) -> Result<()> {
+        self.tell(&Event::Apply).map(|_| ())
+    }
+
+    /// Back to the built-in bundle at the next start, until a sync finds something else offered.
+    ///
+    /// # Errors
+    /// [`Error::Document`] where the policy forbids the built-in bundle; [`Error::Busy`]; storage
+    /// errors.
+    pub fn reset(&self) -> Result<()> {
+        self.tell(&Event::Reset).map(|_| ())
+    }
+
+    /// What is on the device. Reads, writes nothing but a first install id.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub fn state(&self) -> Result<State> {
+        let holdings = self.with_context(false, |context| self.store.holdings(context))?;
+        let release = |(id, manifest): (BundleId, Manifest)| Release::of(id, &manifest);
+        Ok(State {
+            record: holdings.record,
+            releases: holdings.bundles.into_iter().map(release).collect(),
+            blocked: holdings.blocked,
+            stable: holdings.stable.which,
+            below_floor: holdings.stable.last_resort,
+            install_id: self.store.install_id(&*self.random)?,
+        })
+    }
+
+    fn tell(&self, event: &Event) -> Result<Option<Undone>> {
+        let outcome = self.with_context(false, |context| self.store.tell(context, event))?;
+        Ok(outcome.undone)
+    }
+
+    /// Gathers what the store must be told of the world.
+    fn with_context<T>(
+        &self,
+        excused: bool,
+        work: impl FnOnce(&Context<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let random = self.random.bytes().ok_or_else(|| {
+            Error::storage("a launch token", std::io::Error::other("no randomness"))
+        })?;
+        let active = self.policy(&self.config.channel)?;
+        let policy = |channel: &Channel| {
+            if *channel == self.config.channel {
+                active.clone()
+            } else {
+                self.policy(channel).ok().flatten()
+            }
+        };
+        work(&Context {
+            native: NativeIdentity {
+                native: self.config.native.clone(),
+                version: self.config.native_version.clone(),
+                embed: self.embed.as_ref().map(|embed| embed.manifest),
+            },
+            channel: self.config.channel.clone(),
+            builtin: self.embed.as_ref().map(|embed| (embed.channel.clone(), embed.sequence)),
+            policy: &policy,
+            max_attempts: self.config.attempts,
+            token: Token::from_random(random),
+            excused,
+        })
+    }
+
+    /// The newest policy of a channel that is known here: the kept one, else that of the day the
+    /// app was built.
+    fn policy(&self, channel: &Channel) -> Result<Option<Policy>> {
+        let kept = policies::load(&**self.store.disk(), &self.config.app, channel)?;
+        Ok(kept.or_else(|| self.embed_in(channel).and_then(Embed::parsed_policy)))
+    }
+
+    /// The embedded release, if it is one of `channel`.
+    fn embed_in(&self, channel: &Channel) -> Option<&Embed> {
+        self.embed.as_ref().filter(|embed| embed.channel == *channel)
+    }
+
+    fn embedded_version(&self) -> Option<String> {
+        self.embed.as_ref().map(|embed| embed.version.clone())
+    }
+
+    fn version(&self, id: &BundleId) -> Option<String> {
+        self.store.manifest(id).map(|manifest| manifest.version)
+    }
+}
+
+impl Release {
+    fn of(id: BundleId, manifest: &Manifest) -> Self {
+        Self {
+            id,
+            version: manifest.version.clone(),
+            sequence: manifest.sequence,
+            channel: manifest.channel.clone(),
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Contents that the device has already: copied instead of fetched, whatever they were called.
+
+use std::collections::{HashMap, HashSet};
+use std::io::{self, Read};
+
+use super::writer::{ContentWriter, prepare};
+use crate::digest::Digest;
+use crate::error::Result;
+use crate::progress::Cancel;
+use crate::release::Index;
+use crate::store::Disk;
+
+/// A place that may hold contents, by digest. What it hands out is hashed again.
+pub trait Contents {
+    /// Hands the content with this digest and length to `sink`, piece by piece. False if it is not
+    /// here or cannot be read to its end.
+    ///
+    /// # Errors
+    /// Those of `sink` alone.
+    fn pour(
+        &self,
+        sha256: &Digest,
+        length: u64,
+        sink: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<bool>;
+}
+
+/// The files of an installed bundle.
+pub struct Folder<'a> {
+    disk: &'a dyn Disk,
+    folder: String,
+    paths: HashMap<Digest, String>,
+}
+
+impl<'a> Folder<'a> {
+    /// The bundle below `folder` whose files `index` lists.
+    #[must_use]
+    pub fn new(disk: &'a dyn Disk, folder: String, index: &Index) -> Self {
+        let paths = index.files().iter().map(|file| (file.sha256, file.path.clone())).collect();
+        Self { disk, folder, paths }
+    }
+}
+
+impl Contents for Folder<'_> {
+    fn pour(
+        &self,
+        sha256: &Digest,
+        length: u64,
+        sink: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<bool> {
+        let Some(path) = self.paths.get(sha256) else { return Ok(false) };
+        let path = format!("{}/{path}", self.folder);
+        match (self.disk.length(&path), self.disk.open(&path)) {
+            (Ok(Some(found)), Ok(file)) if found == length => pour_reader(file, sink),
+            _ => Ok(false),
+        }
+    }
+}
+
+/// Hands what `reader` reads to `sink`; false if it cannot be read to its end.
+pub(crate) fn pour_reader(
+    mut reader: impl Read,
+    sink: &mut dyn FnMut(&[u8]) -> Result<()>,
+) -> Result<bool> {
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        match reader.read(&mut buffer) {
+            Ok(0) => return Ok(true),
+            Ok(count) => sink(buffer.get(..count).unwrap_or_default())?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return Ok(false),
+        }
+    }
+}
+
+/// Writes below `folder` every file whose content one of `sources` has, and returns the digests of
+/// the contents that none has. A source whose bytes changed counts as not having them.
+///
+/// # Errors
+/// Storage errors of the writing side; [`crate::Error::Cancelled`].
+pub fn copy_local(
+    disk: &dyn Disk,
+    folder: &str,
+    index: &Index,
+    sources: &[&dyn Contents],
+    cancel: &Cancel,
+) -> Result<HashSet<Digest>> {
+    prepare(index, disk, folder)?;
+    let mut missing = HashSet::new();
+    for at in index.contents() {
+        let Some(first) = index.files().get(at) else { continue };
+        cancel.check()?;
+        let same: Vec<_> =
+            index.files().iter().filter(|file| file.sha256 == first.sha256).collect();
+        let mut copied = false;
+        for source in sources {
+            let mut writer = ContentWriter::new(&same, disk, folder)?;
+            // Longer than announced is as good as changed; what is wrong with the writing side is
+            // an error of this call.
+            let mut too_long = false;
+            let poured = source.pour(&first.sha256, first.length, &mut |bytes| {
+                too_long |= bytes.len() as u64 > writer.left();
+                if too_long { Ok(()) } else { writer.write(bytes) }
+            })?;
+            if poured && !too_long && writer.is_right() {
+                writer.finish()?;
+                copied = true;
+                break;
+            }
+        }
+        if !copied {
+            missing.insert(first.sha256);
+        }
+    }
+    Ok(missing)
+}

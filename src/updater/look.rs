@@ -1,0 +1,163 @@
+//! Looking: what the repository says now, and which offer this device takes.
+
+use std::collections::BTreeMap;
+
+use super::keep::DiskKeep;
+use super::remote::Remote;
+use super::{Updater, policies};
+use crate::boot::{Event, Which};
+use crate::error::{Error, Result, TrustKind};
+use crate::id::BundleId;
+use crate::limits;
+use crate::release::{BundleName, Manifest, unsupported};
+use crate::rollout::{Choice, Device, Offered, Policy, Rollout, Running, Verdict, choose};
+use crate::store::Holdings;
+use crate::trust::{Order, Session, Setting, with_session};
+
+/// What looking found.
+pub(super) struct Seen {
+    pub(super) choice: Choice,
+    pub(super) rollout: Rollout,
+    /// Exact bytes and content of the manifests that were judged.
+    pub(super) manifests: BTreeMap<u64, (Vec<u8>, Manifest)>,
+    /// Policy or rollout ask for something this client does not know: nothing new is taken.
+    pub(super) unsupported: bool,
+}
+
+impl Updater {
+    /// Refreshes what is trusted, lets a new policy act at once, and chooses an offer.
+    pub(super) fn look(&self, remote: &mut Remote<'_>) -> Result<Seen> {
+        let mut keep = DiskKeep::new(self.store.disk().clone());
+        let seed = self.embed.as_ref().map(crate::builtin::Embed::seed).unwrap_or_default();
+        let setting = Setting {
+            root: &self.config.root,
+            now: self.clock.now(),
+            built: self.config.built,
+            order: Order::Hot,
+            seed: &seed,
+        };
+        with_session(&setting, &mut keep, remote, |session| self.look_once(session))
+    }
+
+    fn look_once(&self, session: &mut Session<'_>) -> Result<Seen> {
+        let (app, channel) = (&self.config.app, &self.config.channel);
+        if session.reset {
+            policies::forget(&**self.store.disk())?;
+        }
+        let policy =
+            session.target(&channel.policy_path(), limits::ROLE).map_err(unknown_channel)?;
+        let policy_is = Policy::parse(&policy, app, channel)?;
+        policies::save(&**self.store.disk(), channel, &policy)?;
+        self.tell(&Event::Policy)?;
+
+        let rollout = session.target(&channel.rollout_path(), limits::ROLE)?;
+        let mut rollout = Rollout::parse(&rollout, app, channel)?;
+        let blind = unsupported(&policy_is.requires).or(unsupported(&rollout.requires)).is_some();
+        // The release that is built in needs no download and no trial.
+        if let Some(embed) = self.embed_in(channel) {
+            for offer in &mut rollout.offers {
+                let built_in = |manifest| manifest == embed.manifest;
+                if matches!(offer.release, Offered::Release { manifest, .. } if built_in(manifest))
+                {
+                    offer.release = Offered::Builtin;
+                }
+            }
+        }
+        let holdings = self.with_context(false, |context| self.store.holdings(context))?;
+        let install = self.store.install_id(&*self.random)?;
+        let device = Device { install: &install, heading: self.heading(&holdings) };
+        let mut manifests = BTreeMap::new();
+        let choice = if blind {
+            Choice::NotOffered
+        } else {
+            choose(&rollout, &device, |offered| {
+                self.judge(offered, session, &policy_is, &holdings, &mut manifests)
+            })?
+        };
+        Ok(Seen { choice, rollout, manifests, unsupported: blind })
+    }
+
+    /// What the device is heading for, as an offer would name it. A damaged bundle is none: it is
+    /// to be fetched again.
+    fn heading(&self, holdings: &Holdings) -> Running {
+        match holdings.record.heading() {
+            Which::Builtin => Running::Named(Offered::Builtin),
+            Which::Bundle(id) => {
+                let manifest = holdings.bundles.iter().find(|(other, _)| *other == id);
+                match manifest {
+                    Some((_, manifest))
+                        if manifest.channel == self.config.channel && self.store.has(&id) =>
+                    {
+                        let sequence = manifest.sequence;
+                        Running::Named(Offered::Release { sequence, manifest: id.0 })
+                    }
+                    _ => Running::Other,
+                }
+            }
+        }
+    }
+
+    /// Whether an offer may be taken here at all.
+    fn judge(
+        &self,
+        offered: &Offered,
+        session: &mut Session<'_>,
+        policy: &Policy,
+        holdings: &Holdings,
+        manifests: &mut BTreeMap<u64, (Vec<u8>, Manifest)>,
+    ) -> Result<Verdict> {
+        let (app, channel) = (&self.config.app, &self.config.channel);
+        let embedded = self.embed_in(channel).map_or(0, |embed| embed.sequence);
+        let (sequence, digest) = match offered {
+            Offered::Builtin => (embedded, None),
+            Offered::Release { sequence, manifest } => (*sequence, Some(*manifest)),
+        };
+        if policy.revokes(sequence) || sequence < policy.floor.max(embedded) {
+            return Ok(Verdict::NotAllowed);
+        }
+        let Some(digest) = digest else { return Ok(Verdict::Allowed) };
+        let path = channel.release_path(sequence);
+        let listed = match session.find(&path) {
+            Ok(listed) => listed,
+            Err(Error::Trust(error)) if error.kind == TrustKind::TargetNotFound => {
+                return Ok(Verdict::NotAllowed);
+            }
+            Err(error) => return Err(error),
+        };
+        if listed.hashes.get("sha256") != Some(&digest.to_string()) {
+            return Ok(Verdict::NotAllowed);
+        }
+        if holdings.blocked.iter().any(|(id, _)| *id == BundleId(digest)) {
+            return Ok(Verdict::Blocked);
+        }
+        let manifest = match holdings.bundles.iter().find(|(id, _)| *id == BundleId(digest)) {
+            // The bundle's own copy: its digest is the bundle's id.
+            Some((_, manifest)) if self.store.has(&BundleId(digest)) => manifest.clone(),
+            _ => {
+                let bytes = session.target(&path, limits::MANIFEST)?;
+                let manifest = Manifest::parse(&bytes, app, channel, sequence)?;
+                manifests.insert(sequence, (bytes, manifest.clone()));
+                manifest
+            }
+        };
+        let plain = matches!(manifest.bundle, BundleName::Identity(_)) && manifest.seal.is_none();
+        if unsupported(&manifest.requires).is_some() || !plain {
+            return Ok(Verdict::Unsupported);
+        }
+        if !manifest.native.covers(&self.config.native) {
+            return Ok(Verdict::Incompatible);
+        }
+        Ok(Verdict::Allowed)
+    }
+}
+
+/// A channel without a policy is one that the repository does not have.
+fn unknown_channel(error: Error) -> Error {
+    match error {
+        Error::Trust(error) if error.kind == TrustKind::TargetNotFound => {
+            let channel = error.role.split('/').next().unwrap_or_default();
+            Error::Config(format!("the repository has no channel {channel:?}"))
+        }
+        error => error,
+    }
+}

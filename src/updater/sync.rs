@@ -1,0 +1,246 @@
+//! A sync: look, fetch what is new, stage it for the next start.
+
+use serde::Serialize;
+
+use super::install::Install;
+use super::look::Seen;
+use super::remote::Remote;
+use super::{Release, Updater};
+use crate::boot::{Event, Which};
+use crate::error::{Error, Result};
+use crate::id::BundleId;
+use crate::progress::{Cancel, Progress};
+use crate::release::{Manifest, bundle_id};
+use crate::rollout::{Choice, Offered, Verdict};
+use crate::unpack::{Contents, Folder};
+
+/// How a check or a sync ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// The device has what it should have.
+    UpToDate,
+    /// A check found something to fetch.
+    Available,
+    /// Something else runs from the next start on.
+    Staged,
+    /// Something is downloaded and waits for the app's word.
+    Held,
+    /// What is offered does not run on this native app.
+    Incompatible,
+    /// Nothing is offered to this device.
+    NotOffered,
+    /// What is offered did not come up on this device before.
+    Blocked,
+    /// No key on this device opens what is offered.
+    KeyMissing,
+    /// What is offered needs a newer client.
+    Unsupported,
+}
+
+/// Where the bytes of a bundle came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Via {
+    /// All of it was on the device.
+    Local,
+    /// The whole pack was fetched.
+    Pack,
+}
+
+/// The outcome of a check or a sync.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Synced {
+    /// How it ended.
+    pub status: Status,
+    /// The release it is about; nothing for the built-in bundle.
+    pub release: Option<Release>,
+    /// A sync: bytes that travelled, metadata included. A check: bytes that a sync would fetch.
+    pub bytes: u64,
+    /// Requests that were made.
+    pub requests: u64,
+    /// Where the bundle came from, if one was staged.
+    pub via: Option<Via>,
+    /// The app should not go on without it.
+    pub mandatory: bool,
+}
+
+impl Updater {
+    /// Asks what is new; changes no bundle. Blocks; a few requests, one if nothing changed.
+    ///
+    /// # Errors
+    /// Network, trust and storage errors. What runs goes on running.
+    pub fn check(&self, cancel: &Cancel) -> Result<Synced> {
+        let _sync = self.store.begin_sync()?;
+        let mut remote = Remote::new(&*self.transport, cancel);
+        let seen = self.look(&mut remote)?;
+        let mut found = self.outcome(&seen)?;
+        found.requests = remote.requests;
+        if let Some((_, manifest)) = self.to_fetch(&seen) {
+            found.bytes = [&manifest.index, &manifest.layout, &manifest.pack]
+                .iter()
+                .map(|blob| blob.length)
+                .sum();
+        }
+        Ok(found)
+    }
+
+    /// Brings the device to what it is offered: fetches, verifies, stages. It runs from the next
+    /// start on. Blocks; `progress` is called from this thread.
+    ///
+    /// # Errors
+    /// Network, trust and storage errors, [`Error::Cancelled`], [`Error::Busy`]. What runs goes on
+    /// running, and the next sync starts from what was verified.
+    pub fn sync(&self, cancel: &Cancel, progress: &mut dyn FnMut(Progress)) -> Result<Synced> {
+        let _sync = self.store.begin_sync()?;
+        let mut remote = Remote::new(&*self.transport, cancel);
+        let seen = self.look(&mut remote)?;
+        let mut done = self.outcome(&seen)?;
+        if done.status == Status::Available {
+            done.via = Some(match self.to_fetch(&seen) {
+                Some((bytes, manifest)) => {
+                    let via = self.install(bytes, manifest, &mut remote, cancel, progress)?;
+                    let (id, hold) = (bundle_id(bytes), self.config.hold);
+                    self.tell(&Event::Staged { id, hold })?;
+                    via
+                }
+                None => {
+                    self.tell(&Event::Chosen(self.chosen(&seen)))?;
+                    Via::Local
+                }
+            });
+            done.status = self.waiting()?;
+            if let Err(error) = self.store.collect() {
+                log::warn!("not everything could be tidied up: {error}");
+            }
+        }
+        self.tell(&Event::Synced)?;
+        (done.bytes, done.requests) = (remote.bytes, remote.requests);
+        Ok(done)
+    }
+
+    /// What a choice means, before anything is fetched.
+    fn outcome(&self, seen: &Seen) -> Result<Synced> {
+        let (at, status) = match seen.choice {
+            Choice::Take(at) => (Some(at), Status::Available),
+            Choice::UpToDate => (None, self.waiting_or(Status::UpToDate)?),
+            Choice::NotOffered if seen.unsupported => (None, Status::Unsupported),
+            Choice::NotOffered => (None, Status::NotOffered),
+            Choice::Refused(at, verdict) => {
+                let status = match verdict {
+                    Verdict::Incompatible => Status::Incompatible,
+                    Verdict::Blocked => Status::Blocked,
+                    Verdict::Unsupported => Status::Unsupported,
+                    Verdict::NotAllowed | Verdict::Allowed => Status::NotOffered,
+                };
+                (Some(at), status)
+            }
+        };
+        let offer = at.and_then(|at| seen.rollout.offers.get(at));
+        let release = match offer.map(|offer| offer.release) {
+            Some(Offered::Release { sequence, manifest }) => {
+                let id = BundleId(manifest);
+                let fetched = seen.manifests.get(&sequence).map(|(_, manifest)| manifest.clone());
+                let manifest = fetched.or_else(|| self.store.manifest(&id));
+                manifest.map(|manifest| Release::of(id, &manifest))
+            }
+            _ => None,
+        };
+        Ok(Synced {
+            status,
+            release,
+            bytes: 0,
+            requests: 0,
+            via: None,
+            mandatory: offer.is_some_and(|offer| offer.mandatory),
+        })
+    }
+
+    /// The manifest of the release to fetch, if the choice is one that is not on the device.
+    fn to_fetch<'a>(&self, seen: &'a Seen) -> Option<(&'a [u8], &'a Manifest)> {
+        match (seen.choice, self.chosen(seen)) {
+            (Choice::Take(_), Which::Bundle(id)) if !self.store.has(&id) => {
+                let (bytes, manifest) =
+                    seen.manifests.values().find(|(bytes, _)| bundle_id(bytes) == id)?;
+                Some((bytes, manifest))
+            }
+            _ => None,
+        }
+    }
+
+    fn chosen(&self, seen: &Seen) -> Which {
+        let offer = match seen.choice {
+            Choice::Take(at) => seen.rollout.offers.get(at),
+            _ => None,
+        };
+        match offer.map(|offer| offer.release) {
+            Some(Offered::Release { manifest, .. }) => Which::Bundle(BundleId(manifest)),
+            _ => Which::Builtin,
+        }
+    }
+
+    /// Whether something waits for the next start or for the app's word.
+    fn waiting(&self) -> Result<Status> {
+        self.waiting_or(Status::Staged)
+    }
+
+    fn waiting_or(&self, otherwise: Status) -> Result<Status> {
+        let record = self.with_context(false, |context| self.store.holdings(context))?.record;
+        Ok(match (record.held, record.next) {
+            (Some(_), _) => Status::Held,
+            (None, Some(_)) => Status::Staged,
+            (None, None) => otherwise,
+        })
+    }
+
+    /// Fetches and commits a release.
+    fn install(
+        &self,
+        bytes: &[u8],
+        manifest: &Manifest,
+        remote: &mut Remote<'_>,
+        cancel: &Cancel,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Via> {
+        let disk = &**self.store.disk();
+        let id = bundle_id(bytes);
+        let installed = self.with_context(false, |context| self.store.holdings(context))?.bundles;
+        let folders: Vec<_> = installed
+            .iter()
+            .filter_map(|(id, _)| Some((self.store.files_folder(id), self.store.index(id)?)))
+            .map(|(folder, index)| Folder::new(disk, folder, &index))
+            .collect();
+        let embedded = self.embed.as_ref().and_then(|embed| embed.parsed_index().ok());
+        let embedded = embedded.map(|index| self.builtin.contents(&index));
+        let local: Vec<&dyn Contents> = folders
+            .iter()
+            .map(|folder| folder as &dyn Contents)
+            .chain(embedded.iter().map(|contents| contents as &dyn Contents))
+            .collect();
+        let max_bundle = self.config.max_bundle;
+        let mut install = Install { disk, remote, cancel, progress, local: &local, max_bundle };
+        let index = install.index(manifest)?;
+        self.make_room(index.total(), manifest)?;
+        let staging = self.store.stage(id)?;
+        let via = install.fill(manifest, &index, &staging.folder())?;
+        self.store.commit(&staging, bytes, &index)?;
+        Ok(via)
+    }
+
+    /// Room for the unpacked bundle, its largest blob and a tenth more, tidying up if need be.
+    fn make_room(&self, unpacked: u64, manifest: &Manifest) -> Result<()> {
+        let needed = unpacked.saturating_add(manifest.pack.length);
+        let needed = needed.saturating_add(needed / 10);
+        let free = || {
+            self.store.disk().free().map_err(|error| Error::storage("asking for free space", error))
+        };
+        if free()? >= needed {
+            return Ok(());
+        }
+        self.store.collect()?;
+        if free()? >= needed {
+            return Ok(());
+        }
+        Err(Error::NoSpace { doing: format!("{needed} bytes are needed for the new bundle") })
+    }
+}
