@@ -305,6 +305,21 @@ impl<'a> Session<'a> {
         Err(TrustError::new(path, TrustKind::TargetNotFound, "").into())
     }
 
+    /// The metadata of `targets`, or of a role that `targets` delegates to.
+    ///
+    /// # Errors
+    /// Where the role is none of those, or does not verify.
+    pub fn role_metadata(&mut self, role: &str) -> Result<Targets> {
+        let top = self.role("", "targets", None)?;
+        if role == "targets" {
+            return Ok(top);
+        }
+        let delegations = top.delegations.unwrap_or_default();
+        let found = delegations.roles.iter().find(|delegation| delegation.name == role);
+        let found = found.ok_or_else(|| TrustError::new(role, TrustKind::TargetNotFound, ""))?;
+        self.role("targets", role, Some((&delegations.keys, &found.keys)))
+    }
+
     /// The bytes of the target at `path`, from what is kept or from the source, of at most `limit`
     /// bytes.
     ///

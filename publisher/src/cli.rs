@@ -1,0 +1,230 @@
+//! The command line: arguments in, words and an exit code out. The only file that prints.
+//!
+//! Exit codes: 0 done, 1 failed (one sentence on standard error, or an `error` object with
+//! `--json`), 2 wrong usage.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is where the command speaks")]
+
+use std::ffi::OsString;
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use farad::progress::Progress;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use crate::commands::{
+    Report, device, embed, init, policy, prune, refresh, release, rollout, status, verify,
+};
+use crate::failure::{Failure, Result};
+use crate::passphrase::Passphrases;
+use crate::project;
+use crate::serve::{Faults, Server};
+
+/// Publish signed over-the-air updates for Capacitor apps.
+#[derive(Debug, Parser)]
+#[command(name = "farad", version)]
+struct Cli {
+    /// The project file
+    #[arg(long, global = true, default_value = project::FILE)]
+    config: PathBuf,
+    /// One JSON object instead of words
+    #[arg(long, global = true)]
+    json: bool,
+    /// Read passphrases from this file descriptor (or name a file in FARAD_PASSPHRASE_FILE)
+    #[arg(long, global = true)]
+    passphrase_fd: Option<u32>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Make keys, a project file, an empty repository and the trust anchor
+    #[command(
+        after_help = "Example: farad init --app com.example.shop --channel production --channel beta"
+    )]
+    Init(init::Init),
+    /// Release a web folder in a channel
+    #[command(
+        after_help = "Example: farad release dist --channel production --version 1.4.0 --rollout 10%"
+    )]
+    Release(release::Release),
+    /// Mark a released web folder as the one being built into a native app
+    #[command(after_help = "Example: farad embed dist --channel production && npx cap sync")]
+    Embed(embed::EmbedArgs),
+    /// Release the very same content in another channel
+    #[command(after_help = "Example: farad promote 1.4.0 --from beta --to production --rollout 5%")]
+    Promote(release::Promote),
+    /// Change who gets the current offer
+    #[command(after_help = "Example: farad rollout production --percent 50")]
+    Rollout(rollout::RolloutArgs),
+    /// Go back to an earlier release
+    #[command(after_help = "Example: farad rollback production")]
+    Rollback(rollout::Rollback),
+    /// Never run a release again
+    #[command(after_help = "Example: farad revoke 1.4.0 --channel production")]
+    Revoke(policy::PolicyArgs),
+    /// Never run anything older than a release again
+    #[command(after_help = "Example: farad floor 1.4.0 --channel production")]
+    Floor(policy::PolicyArgs),
+    /// List every release and rollout step
+    #[command(after_help = "Example: farad history production")]
+    History(status::History),
+    /// Tell what is offered and what expires when
+    #[command(after_help = "Example: farad status --within 7d")]
+    Status(status::Status),
+    /// Sign anew what is past half its life
+    #[command(after_help = "Example: farad refresh   (from a daily job)")]
+    Refresh(refresh::Refresh),
+    /// Check a repository as a phone would, every file of it
+    #[command(after_help = "Example: farad verify https://updates.example.com/shop")]
+    Verify(verify::Verify),
+    /// Serve a repository on this machine, for trying things
+    #[command(
+        after_help = "Example: farad serve --port 8080\nFaults: farad serve --fault cut=0.2,corrupt=0.1,unavailable=0.1"
+    )]
+    Serve(Serve),
+    /// Be a phone: check, sync, boot, ready
+    #[command(after_help = "Example: farad device --url http://127.0.0.1:8080 --dir phone sync")]
+    Device(device::Device),
+    /// Remove what nothing names any more
+    #[command(after_help = "Example: farad prune --keep-days 30 --dry-run")]
+    Prune(prune::Prune),
+}
+
+/// Arguments of `farad serve`.
+#[derive(Debug, clap::Args)]
+struct Serve {
+    /// The repository; that of the project by default
+    #[arg(long)]
+    repo: Option<PathBuf>,
+    /// Port; 0 takes a free one
+    #[arg(long, default_value_t = 8080)]
+    port: u16,
+    /// Faults to make, as shares of all answers
+    #[arg(long)]
+    fault: Option<Faults>,
+}
+
+/// Runs the command.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors.
+            let code = if error.use_stderr() { 2 } else { 0 };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    match dispatch(&cli) {
+        Ok(report) => {
+            let text = if cli.json { report.json.to_string() } else { report.text };
+            // A reader that went away (a pipe into head) is no failure.
+            let _ = writeln!(std::io::stdout(), "{text}");
+            ExitCode::from(u8::from(report.failed))
+        }
+        Err(failure) => {
+            complain(&failure, cli.json || matches!(cli.command, Command::Device(_)));
+            ExitCode::from(1)
+        }
+    }
+}
+
+fn dispatch(cli: &Cli) -> Result<Report> {
+    let passphrases = Passphrases { fd: cli.passphrase_fd };
+    let config = &cli.config;
+    match &cli.command {
+        Command::Init(args) => init::run(args, config, &passphrases),
+        Command::Release(args) => working("packing", || release::run(args, config, &passphrases)),
+        Command::Embed(args) => embed::run(args, config, &passphrases),
+        Command::Promote(args) => release::promote(args, config, &passphrases),
+        Command::Rollout(args) => rollout::run(args, config, &passphrases),
+        Command::Rollback(args) => rollout::rollback(args, config, &passphrases),
+        Command::Revoke(args) => policy::revoke(args, config, &passphrases),
+        Command::Floor(args) => policy::floor(args, config, &passphrases),
+        Command::History(args) => status::history(args, config),
+        Command::Status(args) => status::status(args, config),
+        Command::Refresh(args) => refresh::run(args, config, &passphrases),
+        Command::Verify(args) => working("verifying", || verify::run(args, config)),
+        Command::Serve(args) => serve(args, cli),
+        Command::Device(args) => {
+            let bar = bar();
+            device::run(args, &mut |progress: Progress| {
+                if let Some(bar) = &bar {
+                    bar.set_length(progress.total);
+                    bar.set_position(progress.bytes);
+                }
+            })
+        }
+        Command::Prune(args) => prune::run(args, config, &passphrases),
+    }
+}
+
+fn serve(args: &Serve, cli: &Cli) -> Result<Report> {
+    let folder = match &args.repo {
+        Some(folder) => folder.clone(),
+        None => project::Project::load(&cli.config)?.repository(),
+    };
+    let server = Server::start(&folder, args.port, args.fault.unwrap_or_default())?;
+    let line = if cli.json {
+        json!({ "url": server.url() }).to_string()
+    } else {
+        format!("Serving {} at {}", folder.display(), server.url())
+    };
+    let _ = writeln!(std::io::stdout(), "{line}").and_then(|()| std::io::stdout().flush());
+    server.wait();
+    Ok(Report::default())
+}
+
+/// Shows on a terminal that something takes a while.
+fn working<T>(what: &'static str, work: impl FnOnce() -> T) -> T {
+    if !std::io::stderr().is_terminal() {
+        return work();
+    }
+    let spinner = ProgressBar::new_spinner().with_message(what);
+    spinner.enable_steady_tick(std::time::Duration::from_millis(120));
+    let done = work();
+    spinner.finish_and_clear();
+    done
+}
+
+fn bar() -> Option<ProgressBar> {
+    if !std::io::stderr().is_terminal() {
+        return None;
+    }
+    let style = ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes}").ok()?;
+    Some(ProgressBar::new(0).with_style(style))
+}
+
+fn complain(failure: &Failure, json: bool) {
+    if json {
+        let mut error = json!({ "code": failure.code, "message": failure.message });
+        if let (Some(role), Some(fields)) = (&failure.role, error.as_object_mut()) {
+            fields.insert("role".to_owned(), json!(role));
+        }
+        println!("{}", json!({ "error": error }));
+    } else {
+        eprintln!("farad: {} [{}]", failure.message, failure.code);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent_and_every_command_has_an_example() {
+        let command = Cli::command();
+        command.clone().debug_assert();
+        for sub in command.get_subcommands() {
+            let help = sub.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("Example: farad"), "{}", sub.get_name());
+        }
+    }
+}

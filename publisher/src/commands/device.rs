@@ -1,0 +1,228 @@
+//! `farad device`: a phone without a phone, the real client core as a command.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use farad::boot::{Reason, Which};
+use farad::builtin::{APK_PREFIX, Apk, Builtin};
+use farad::config::Config;
+use farad::fetch::{Http, HttpOptions};
+use farad::host::System;
+use farad::id::{AppId, Channel};
+use farad::native::Native;
+use farad::progress::{Cancel, Progress};
+use farad::store::RealDisk;
+use farad::updater::{Launched, Status, Synced, Updater};
+use serde_json::{Value, json};
+
+use super::Report;
+use crate::failure::{Failure, Result};
+
+/// Arguments of `farad device`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Device {
+    /// The trust anchor that the app ships
+    #[arg(long, default_value = "farad-root.json")]
+    root: PathBuf,
+    /// Where the repository is served
+    #[arg(long)]
+    url: String,
+    /// The device's private storage
+    #[arg(long)]
+    dir: PathBuf,
+    /// The app's id; the one in farad.toml beside the trust anchor by default
+    #[arg(long)]
+    app: Option<String>,
+    /// Channel to follow
+    #[arg(long, default_value = "production")]
+    channel: String,
+    /// Platform of the native app: android or ios
+    #[arg(long, default_value = "android")]
+    platform: String,
+    /// Build of the native app
+    #[arg(long, default_value = "1")]
+    native: String,
+    /// The built-in bundle: a folder, or an APK
+    #[arg(long)]
+    builtin: Option<PathBuf>,
+    /// Hold what is staged until `apply`
+    #[arg(long)]
+    hold: bool,
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// Ask what is new
+    Check,
+    /// Fetch and stage what is new
+    Sync,
+    /// Start: what would the app show?
+    Boot,
+    /// The page says that it came up
+    Ready {
+        /// The token that boot gave; the one on trial by default
+        #[arg(long)]
+        token: Option<String>,
+    },
+    /// The page did not come up
+    Fail {
+        /// The token that boot gave; the one on trial by default
+        #[arg(long)]
+        token: Option<String>,
+    },
+    /// What is on the device
+    State,
+    /// What is held may run at the next start
+    Apply,
+    /// Back to the built-in bundle at the next start
+    Reset,
+}
+
+pub(crate) fn run(args: &Device, progress: &mut dyn FnMut(Progress)) -> Result<Report> {
+    let updater = open(args)?;
+    let json = match &args.what {
+        What::Check => synced(&updater.check(&Cancel::default())?, true),
+        What::Sync => synced(&updater.sync(&Cancel::default(), progress)?, false),
+        What::Boot => launched(&updater.boot(false)),
+        What::Ready { token } => {
+            updater.ready(&token_or_trial(&updater, token.as_deref())?)?;
+            json!({ "confirmed": name(updater.state()?.record.confirmed) })
+        }
+        What::Fail { token } => {
+            let token = token_or_trial(&updater, token.as_deref())?;
+            let undone = updater.fail(&token, Reason::Reported)?;
+            json!({ "undone": undone.map(|undone| undone.id) })
+        }
+        What::State => state(&updater)?,
+        What::Apply => {
+            updater.apply()?;
+            state(&updater)?
+        }
+        What::Reset => {
+            updater.reset()?;
+            state(&updater)?
+        }
+    };
+    Ok(Report::new(json.to_string(), json))
+}
+
+fn open(args: &Device) -> Result<Updater> {
+    let root = fs::read(&args.root)
+        .map_err(|error| Failure::file("reading the trust anchor", &args.root, &error))?;
+    let invalid = |error: &dyn std::fmt::Display| Failure::new("config-invalid", error.to_string());
+    let app = match &args.app {
+        Some(app) => app.parse::<AppId>().map_err(|error| invalid(&error))?,
+        None => {
+            let beside = args.root.parent().unwrap_or(Path::new("")).join(crate::project::FILE);
+            crate::project::Project::load(&beside)
+                .map_err(|_| invalid(&"no farad.toml beside the trust anchor; pass --app"))?
+                .app
+        }
+    };
+    let channel: Channel = args.channel.parse().map_err(|error| invalid(&error))?;
+    let native = match args.platform.as_str() {
+        "android" => {
+            let build = args.native.parse().map_err(|_| {
+                invalid(&format!("--native {}: Android's versionCode is a number", args.native))
+            })?;
+            Native::Android { build }
+        }
+        "ios" => Native::Ios { build: args.native.clone() },
+        other => return Err(invalid(&format!("--platform {other}: it is android or ios"))),
+    };
+    let builtin = match &args.builtin {
+        Some(path) if path.is_file() => Builtin::Apk(Apk::open(path, APK_PREFIX)?),
+        Some(path) if path.is_dir() => Builtin::Folder(path.clone()),
+        Some(path) => return Err(invalid(&format!("there is no {}", path.display()))),
+        None => Builtin::Folder(args.dir.join("no-builtin")),
+    };
+    let mut config = Config::new(app, channel, root, native);
+    config.hold = args.hold;
+    let disk =
+        RealDisk::new(&args.dir).map_err(|error| Failure::file("making", &args.dir, &error))?;
+    let http = Http::new(&args.url, &HttpOptions::default())?;
+    let system = Arc::new(System);
+    Ok(Updater::new(config, Arc::new(disk), Arc::new(http), system.clone(), system, builtin))
+}
+
+fn token_or_trial(updater: &Updater, token: Option<&str>) -> Result<String> {
+    if let Some(token) = token {
+        return Ok(token.to_owned());
+    }
+    let trial = updater.state()?.record.trial;
+    trial.map(|trial| trial.token.as_str().to_owned()).ok_or_else(|| {
+        Failure::new("stale-token", "nothing is on trial; a confirmed bundle needs no ready")
+    })
+}
+
+fn synced(synced: &Synced, check: bool) -> Value {
+    let mut json = json!({
+        "status": synced.status,
+        "version": synced.release.as_ref().map(|release| &release.version),
+        "bundle": synced.release.as_ref().map(|release| release.id),
+        "bytes": synced.bytes,
+        "requests": synced.requests,
+    });
+    if let Some(fields) = json.as_object_mut() {
+        if !check {
+            fields.insert("via".to_owned(), json!(synced.via));
+        }
+        if synced.mandatory && synced.status != Status::UpToDate {
+            fields.insert("mandatory".to_owned(), json!(true));
+        }
+    }
+    json
+}
+
+fn launched(launched: &Launched) -> Value {
+    let mut json = json!({
+        "bundle": name(launched.which),
+        "version": launched.version,
+        "path": launched.path,
+        "token": launched.token,
+    });
+    if let Some(fields) = json.as_object_mut() {
+        if let Some(undone) = launched.undone {
+            let undone = json!({ "bundle": undone.id, "reason": undone.reason });
+            fields.insert("undone".to_owned(), undone);
+        }
+        if launched.below_floor {
+            fields.insert("belowFloor".to_owned(), json!(true));
+        }
+    }
+    json
+}
+
+fn state(updater: &Updater) -> Result<Value> {
+    let state = updater.state()?;
+    let record = &state.record;
+    let blocked: Vec<_> = state
+        .blocked
+        .iter()
+        .map(|(id, stone)| json!({ "bundle": id, "reason": stone.as_ref().map(|s| s.reason) }))
+        .collect();
+    Ok(json!({
+        "confirmed": name(record.confirmed),
+        "trial": record.trial.as_ref().map(|trial| {
+            json!({ "bundle": trial.id, "attempts": trial.attempts })
+        }),
+        "next": record.next.map(name),
+        "held": record.held,
+        "previous": record.previous,
+        "channel": record.channel,
+        "releases": state.releases,
+        "blocked": blocked,
+        "belowFloor": state.below_floor,
+        "installId": state.install_id,
+    }))
+}
+
+fn name(which: Which) -> String {
+    match which {
+        Which::Builtin => "builtin".to_owned(),
+        Which::Bundle(id) => id.to_string(),
+    }
+}

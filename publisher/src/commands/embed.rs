@@ -1,0 +1,101 @@
+//! `farad embed`: marks a released web folder as the one being built into a native app.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use farad::builtin::{EMBED_FILE, Embed};
+use farad::release::{BundleName, SCHEMA};
+use farad::rollout::BuiltIn;
+use serde_json::json;
+
+use super::{Report, Workspace};
+use crate::edit::Edit;
+use crate::failure::{Failure, Result};
+use crate::passphrase::Passphrases;
+use crate::webfolder::WebFolder;
+
+/// Arguments of `farad embed`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct EmbedArgs {
+    /// The web folder that goes into the native app
+    web: PathBuf,
+    /// Channel it was released in
+    #[arg(long, default_value = "production")]
+    channel: String,
+}
+
+pub(crate) fn run(args: &EmbedArgs, config: &Path, passphrases: &Passphrases) -> Result<Report> {
+    if args.web.is_file() {
+        let message = "embed writes into the web folder; name the folder, not a .zip";
+        return Err(Failure::new("no-web-folder", message));
+    }
+    let workspace = Workspace::open(config, passphrases)?;
+    let (channel, _, documents) = workspace.channel(&args.channel)?;
+    let web = WebFolder::open(&args.web)?;
+    let name = BundleName::Identity(web.index.identity());
+    let found = documents.releases.values().rev().find(|(_, manifest)| manifest.bundle == name);
+    let (digest, manifest) = found.ok_or_else(|| {
+        let message = format!(
+            "{} is none of the releases in {channel}; run `farad release {0} --channel {channel} --version V --rollout 0` first",
+            args.web.display(),
+        );
+        Failure::new("not-released", message)
+    })?;
+
+    let mut policy = documents.policy.clone();
+    if !policy.builtins.iter().any(|builtin| builtin.manifest == *digest) {
+        policy.builtins.push(BuiltIn {
+            sequence: manifest.sequence,
+            manifest: *digest,
+            index: manifest.index.clone(),
+            layout: manifest.layout.clone(),
+            pack: manifest.pack.clone(),
+        });
+        let mut edit = Edit::default();
+        workspace.put_policy(&mut edit, &channel, &policy)?;
+        workspace.publish(edit, false)?;
+    }
+    // The set that was just published: a reference against rollback for fresh installs.
+    let current = workspace.repository.load(&workspace.root, &workspace.project.app)?;
+    let text = |path: String| -> Result<String> {
+        String::from_utf8(workspace.repository.read(&path)?)
+            .map_err(|_| Failure::new("malformed", format!("{path} is not UTF-8")))
+    };
+    let mut metadata = BTreeMap::new();
+    metadata.insert("timestamp.json".to_owned(), text("metadata/timestamp.json".to_owned())?);
+    let version = current.snapshot.common.version;
+    metadata.insert("snapshot.json".to_owned(), text(format!("metadata/{version}.snapshot.json"))?);
+    let roles = [channel.releases_role(), channel.rollout_role(), "targets".to_owned()];
+    for file in roles.iter().map(|role| format!("{role}.json")) {
+        let version = current.snapshot.meta.get(&file).map_or(0, |file| file.version);
+        metadata.insert(file.clone(), text(format!("metadata/{version}.{file}"))?);
+    }
+    let index = String::from_utf8(web.index.to_bytes())
+        .map_err(|_| Failure::new("malformed", "the index is not UTF-8"))?;
+    let embed = Embed {
+        schema: SCHEMA,
+        app: workspace.project.app.clone(),
+        channel: channel.clone(),
+        sequence: manifest.sequence,
+        version: manifest.version.clone(),
+        manifest: *digest,
+        index,
+        metadata,
+        policy: String::from_utf8(policy.to_bytes()?).ok(),
+    };
+    let path = args.web.join(EMBED_FILE);
+    fs::write(&path, embed.to_bytes()?).map_err(|error| Failure::file("writing", &path, &error))?;
+    let said = format!(
+        "{} is {} (sequence {}) of {channel}; wrote {}. Build it into the app now (cap sync).",
+        args.web.display(),
+        manifest.version,
+        manifest.sequence,
+        path.display(),
+    );
+    let json = json!({
+        "channel": channel, "version": manifest.version, "sequence": manifest.sequence,
+        "manifest": digest,
+    });
+    Ok(Report::new(said, json))
+}

@@ -1,0 +1,376 @@
+//! `farad release` and `farad promote`: new releases, and who is offered them.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use farad::digest::Digest;
+use farad::id::Channel;
+use farad::native::{NativeRange, Range};
+use farad::release::pack::{small_blob, write_pack};
+use farad::release::{BundleName, Manifest, SCHEMA};
+use farad::rollout::{Offer, Offered, Rollout};
+use serde_json::json;
+
+use super::{Report, Workspace, dry_note, percent, salt};
+use crate::edit::{BlobSource, Edit};
+use crate::failure::{Failure, Result};
+use crate::passphrase::Passphrases;
+use crate::project::ChannelSettings;
+use crate::repository::ChannelDocuments;
+use crate::webfolder::WebFolder;
+
+/// Arguments of `farad release`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Release {
+    /// The folder that your web build wrote, or a .zip of it
+    web: PathBuf,
+    /// Channel to release in
+    #[arg(long)]
+    channel: String,
+    /// Version of the release (semver)
+    #[arg(long)]
+    version: String,
+    /// Share of installations that get it: 10%, 0 to list it without offering it
+    #[arg(long, default_value = "100%", value_parser = share)]
+    rollout: u32,
+    /// Android builds it runs on, as MIN..MAX of versionCode; either may be left out
+    #[arg(long)]
+    android: Option<String>,
+    /// iOS builds it runs on, as MIN..MAX of CFBundleVersion; either may be left out
+    #[arg(long)]
+    ios: Option<String>,
+    /// The app should not go on without it
+    #[arg(long)]
+    mandatory: bool,
+    /// A text file with notes for users
+    #[arg(long)]
+    notes: Option<PathBuf>,
+    /// Release a bundle more than twice the size of the one before
+    #[arg(long)]
+    allow_larger: bool,
+    /// Check and sign, write nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Arguments of `farad promote`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Promote {
+    /// Version to promote
+    version: String,
+    /// Channel it was released in
+    #[arg(long)]
+    from: String,
+    /// Channel to release it in
+    #[arg(long)]
+    to: String,
+    /// Share of installations that get it
+    #[arg(long, default_value = "100%", value_parser = share)]
+    rollout: u32,
+    /// Check and sign, write nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Reads a share as people write it into basis points.
+pub(crate) fn share(text: &str) -> Result<u32, String> {
+    let wrong =
+        || "a share is a number from 0 to 100 with at most two decimals, like 10%".to_owned();
+    let text = text.trim_end_matches('%');
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    if whole.is_empty() || part.len() > 2 || !digits(whole) || !digits(part) {
+        return Err(wrong());
+    }
+    let whole: u32 = whole.parse().map_err(|_| wrong())?;
+    let part: u32 = format!("{part:0<2}").parse().map_err(|_| wrong())?;
+    whole.checked_mul(100).map(|w| w + part).filter(|share| *share <= 10_000).ok_or_else(wrong)
+}
+
+pub(crate) fn run(args: &Release, config: &Path, passphrases: &Passphrases) -> Result<Report> {
+    check_version(&args.version)?;
+    let native = native_range(args.android.as_deref(), args.ios.as_deref())?;
+    let workspace = Workspace::open(config, passphrases)?;
+    let (channel, settings, documents) = workspace.channel(&args.channel)?;
+    refuse_same_version(&documents, &args.version, &channel)?;
+    let web = WebFolder::open(&args.web)?;
+    refuse_larger(args, &documents, web.index.total())?;
+
+    let mut edit = Edit::default();
+    let packed = tempfile::NamedTempFile::new()
+        .map_err(|error| Failure::new("storage", format!("a temporary file: {error}")))?;
+    let (layout, pack) = {
+        let mut out = BufWriter::new(
+            File::create(packed.path())
+                .map_err(|error| Failure::file("writing", packed.path(), &error))?,
+        );
+        let made = write_pack(&web.path, &web.index, &mut out)?;
+        out.flush().map_err(|error| Failure::file("writing", packed.path(), &error))?;
+        made
+    };
+    let (index_blob, index_bytes) = small_blob(&web.index.to_bytes())?;
+    let (layout_blob, layout_bytes) = small_blob(&layout.to_bytes()?)?;
+    edit.blob(index_blob.sha256, BlobSource::Bytes(index_bytes));
+    edit.blob(layout_blob.sha256, BlobSource::Bytes(layout_bytes));
+    edit.blob(pack.sha256, BlobSource::File(packed.path().to_owned()));
+    let info = match &args.notes {
+        None => None,
+        Some(path) => {
+            let (blob, bytes) = notes(path)?;
+            edit.blob(blob.sha256, BlobSource::Bytes(bytes));
+            Some(blob)
+        }
+    };
+    let manifest = Manifest {
+        schema: SCHEMA,
+        app: workspace.project.app.clone(),
+        channel: channel.clone(),
+        requires: Vec::new(),
+        version: args.version.clone(),
+        sequence: next_sequence(&documents),
+        created: workspace.now,
+        native,
+        bundle: BundleName::Identity(web.index.identity()),
+        index: index_blob,
+        layout: layout_blob,
+        pack,
+        patches: Vec::new(),
+        info,
+        seal: None,
+    };
+    let offer = Offering { share: args.rollout, mandatory: args.mandatory };
+    list(&workspace, &mut edit, &channel, &settings, &documents, &manifest, offer)?;
+    workspace.publish(edit, args.dry_run)?;
+    let text = format!(
+        "Released {} (sequence {}) in {channel} to {}: {} files, {} bytes, {} to download{}.",
+        manifest.version,
+        manifest.sequence,
+        percent(args.rollout),
+        web.index.files().len(),
+        web.index.total(),
+        manifest.pack.length,
+        dry_note(args.dry_run),
+    );
+    Ok(Report::new(text, describe(&manifest, args.rollout)))
+}
+
+pub(crate) fn promote(args: &Promote, config: &Path, passphrases: &Passphrases) -> Result<Report> {
+    let workspace = Workspace::open(config, passphrases)?;
+    let (_, _, from) = workspace.channel(&args.from)?;
+    let (channel, settings, to) = workspace.channel(&args.to)?;
+    refuse_same_version(&to, &args.version, &channel)?;
+    let (_, source) = find_version(&from, &args.version, &args.from)?;
+    let manifest = Manifest {
+        channel: channel.clone(),
+        sequence: next_sequence(&to),
+        created: workspace.now,
+        ..source.clone()
+    };
+    let mut edit = Edit::default();
+    let offer = Offering { share: args.rollout, mandatory: false };
+    list(&workspace, &mut edit, &channel, &settings, &to, &manifest, offer)?;
+    workspace.publish(edit, args.dry_run)?;
+    let text = format!(
+        "Promoted {} from {} to {channel} (sequence {}) for {}{}.",
+        manifest.version,
+        args.from,
+        manifest.sequence,
+        percent(args.rollout),
+        dry_note(args.dry_run),
+    );
+    Ok(Report::new(text, describe(&manifest, args.rollout)))
+}
+
+/// To whom a release is offered.
+#[derive(Clone, Copy)]
+struct Offering {
+    share: u32,
+    mandatory: bool,
+}
+
+/// Lists a manifest and offers it before what is offered to everyone now.
+fn list(
+    workspace: &Workspace,
+    edit: &mut Edit,
+    channel: &Channel,
+    settings: &ChannelSettings,
+    documents: &ChannelDocuments,
+    manifest: &Manifest,
+    offering: Offering,
+) -> Result<()> {
+    let bytes = manifest.to_bytes()?;
+    let digest = Digest::of(&bytes);
+    Manifest::parse(&bytes, &manifest.app, channel, manifest.sequence)?;
+    let mut rollout = documents.rollout.clone();
+    if offering.share > 0 {
+        let release = Offered::Release { sequence: manifest.sequence, manifest: digest };
+        let Offering { share, mandatory } = offering;
+        let offer = Offer { release, share, salt: salt()?, allow: Vec::new(), mandatory };
+        rollout.paused = false;
+        rollout.offers = ahead_of_the_rest(&rollout, offer);
+        workspace.put_rollout(edit, channel, &rollout)?;
+    }
+    let role = channel.releases_role();
+    edit.put(&workspace.current, &role, &channel.release_path(manifest.sequence), bytes)?;
+    // The oldest leave the list, what is offered stays whatever its age.
+    let offered = |sequence: u64| {
+        let names = |offer: &Offer| matches!(offer.release, Offered::Release { sequence: s, .. } if s == sequence);
+        rollout.offers.iter().any(names)
+    };
+    let listed: Vec<u64> = documents.releases.keys().copied().collect();
+    let surplus = (listed.len() + 1).saturating_sub(settings.keep);
+    let targets = &mut edit.role(&workspace.current, &role)?.targets;
+    for sequence in listed.into_iter().filter(|sequence| !offered(*sequence)).take(surplus) {
+        targets.remove(&channel.release_path(sequence));
+    }
+    Ok(())
+}
+
+/// The new offer, then the first that everyone gets: whoever is not in the new one's share has
+/// something to stay on. An offer to everyone makes all others moot.
+fn ahead_of_the_rest(rollout: &Rollout, offer: Offer) -> Vec<Offer> {
+    let full = offer.share == 10_000;
+    let behind = rollout.offers.iter().find(|other| other.share == 10_000).cloned();
+    let behind = behind.filter(|_| !full);
+    std::iter::once(offer).chain(behind).collect()
+}
+
+/// The listed release of this version: the newest, should it have been released twice.
+pub(crate) fn find_version<'a>(
+    documents: &'a ChannelDocuments,
+    version: &str,
+    channel: &str,
+) -> Result<(Digest, &'a Manifest)> {
+    let found = documents.releases.values().rev().find(|(_, m)| m.version == version);
+    found.map(|(digest, manifest)| (*digest, manifest)).ok_or_else(|| {
+        let known: Vec<_> = documents.releases.values().map(|(_, m)| m.version.as_str()).collect();
+        let message =
+            format!("{channel} lists no release {version}; it lists: {}", known.join(", "));
+        Failure::new("unknown-version", message)
+    })
+}
+
+fn next_sequence(documents: &ChannelDocuments) -> u64 {
+    let listed = documents.releases.keys().next_back().copied().unwrap_or(0);
+    // A built-in release may have left the list; its sequence is taken all the same.
+    let built_in = documents.policy.builtins.iter().map(|builtin| builtin.sequence).max();
+    listed.max(built_in.unwrap_or(0)) + 1
+}
+
+fn refuse_same_version(
+    documents: &ChannelDocuments,
+    version: &str,
+    channel: &Channel,
+) -> Result<()> {
+    if documents.releases.values().any(|(_, manifest)| manifest.version == version) {
+        let message =
+            format!("{channel} lists {version} already; give the new one its own version");
+        return Err(Failure::new("exists", message));
+    }
+    Ok(())
+}
+
+fn refuse_larger(args: &Release, documents: &ChannelDocuments, total: u64) -> Result<()> {
+    let last = documents.releases.values().next_back().map(|(_, manifest)| manifest.pack.decoded);
+    match last {
+        // Small bundles may grow as they like.
+        Some(last) if !args.allow_larger && total > (2 * last).max(1 << 20) => {
+            let message = format!(
+                "{total} bytes, after {last} in the last release; pass --allow-larger if that is meant"
+            );
+            Err(Failure::new("larger", message))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_version(version: &str) -> Result<()> {
+    semver::Version::parse(version).map(|_| ()).map_err(|error| {
+        let message = format!("{version:?} is no semantic version like 1.4.0: {error}");
+        Failure::new("bad-version", message)
+    })
+}
+
+fn native_range(android: Option<&str>, ios: Option<&str>) -> Result<NativeRange> {
+    let wrong = |what: &str, text: &str| {
+        Failure::new(
+            "bad-range",
+            format!("--{what} {text}: a range is MIN..MAX, like 30..49 or 30.."),
+        )
+    };
+    let ends = |what: &str, text: &str| -> Result<(Option<String>, Option<String>)> {
+        let (min, max) = text.split_once("..").ok_or_else(|| wrong(what, text))?;
+        let end = |end: &str| (!end.is_empty()).then(|| end.to_owned());
+        Ok((end(min), end(max)))
+    };
+    let mut range = NativeRange::default();
+    if let Some(text) = android {
+        let (min, max) = ends("android", text)?;
+        let number = |end: Option<String>| {
+            end.map(|end| end.parse::<u64>().map_err(|_| wrong("android", text))).transpose()
+        };
+        range.android = Some(Range { min: number(min)?, max: number(max)? });
+    }
+    if let Some(text) = ios {
+        let (min, max) = ends("ios", text)?;
+        range.ios = Some(Range { min, max });
+    }
+    if !range.is_valid() {
+        return Err(Failure::new("bad-range", "the native range is empty or not made of numbers"));
+    }
+    Ok(range)
+}
+
+fn notes(path: &Path) -> Result<(farad::release::Blob, Vec<u8>)> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::file("reading the notes from", path, &error))?;
+    let info = json!({ "schema": SCHEMA, "notes": text });
+    let bytes = farad::json::canonical(&info)
+        .map_err(|error| Failure::new("malformed", error.to_string()))?;
+    if bytes.len() as u64 > farad::limits::INFO / 2 {
+        return Err(Failure::new("too-large", "notes have at most 32 KiB"));
+    }
+    Ok(small_blob(&bytes)?)
+}
+
+fn describe(manifest: &Manifest, share: u32) -> serde_json::Value {
+    json!({
+        "channel": manifest.channel,
+        "version": manifest.version,
+        "sequence": manifest.sequence,
+        "share": share,
+        "identity": match manifest.bundle {
+            BundleName::Identity(digest) | BundleName::Keyed(digest) => digest,
+        },
+        "bytes": manifest.pack.length,
+        "unpacked": manifest.pack.decoded,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_are_read_in_hundredths_of_a_percent() {
+        for (text, expected) in
+            [("10%", 1000), ("0", 0), ("100", 10_000), ("2.5%", 250), ("0.01", 1)]
+        {
+            assert_eq!(share(text), Ok(expected), "{text}");
+        }
+        for bad in ["", "101", "-1", "1.234", "ten", "1e2", "100.01"] {
+            assert!(share(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn ranges_may_be_open_at_either_end() {
+        let range = native_range(Some("30.."), Some("..2.1")).unwrap();
+        assert_eq!(range.android, Some(Range { min: Some(30), max: None }));
+        assert_eq!(range.ios, Some(Range { min: None, max: Some("2.1".to_owned()) }));
+        for bad in ["30", "a..b", "50..30"] {
+            assert!(native_range(Some(bad), None).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! `farad status` and `farad history`: what the signed files say, and until when.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use farad::rollout::Rollout;
+use farad::time::UnixTime;
+use farad::trust::metadata::Targets;
+use serde_json::json;
+
+use super::rollout::name_of;
+use super::{Report, Workspace, percent};
+use crate::edit::lifetime;
+use crate::failure::{Failure, Result};
+
+const DAY: u64 = 86_400;
+/// The offline roles are warned of this long before they expire.
+const OFFLINE_WARNING: u64 = 90 * DAY;
+
+/// Arguments of `farad status`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Status {
+    /// Fail if an online role expires within this time: 3d, 12h
+    #[arg(long, default_value = "3d", value_parser = span)]
+    within: u64,
+}
+
+/// Arguments of `farad history`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct History {
+    /// Channel; all of them by default
+    channel: Option<String>,
+}
+
+/// Reads a span of days or hours into seconds.
+fn span(text: &str) -> Result<u64, String> {
+    let wrong = || "a span is a number with d or h, like 3d or 12h".to_owned();
+    let (number, unit) = match (text.strip_suffix('d'), text.strip_suffix('h')) {
+        (Some(number), _) => (number, DAY),
+        (None, Some(number)) => (number, 3600),
+        (None, None) => return Err(wrong()),
+    };
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    number.checked_mul(unit).ok_or_else(wrong)
+}
+
+pub(crate) fn status(args: &Status, config: &Path) -> Result<Report> {
+    let workspace = Workspace::read(config)?;
+    let mut text = String::new();
+    let mut json_roles = Vec::new();
+    let mut failed = false;
+    for (role, expires) in expiries(&workspace) {
+        let left = expires.seconds().saturating_sub(workspace.now.seconds());
+        let offline = matches!(role.as_str(), "root" | "targets") || role.ends_with("-releases");
+        let (note, bad) = if left == 0 {
+            ("  EXPIRED", true)
+        } else if offline && left < OFFLINE_WARNING {
+            ("  soon: its key has to be fetched", false)
+        } else if !offline && left < args.within {
+            ("  EXPIRES: run farad refresh", true)
+        } else {
+            ("", false)
+        };
+        failed |= bad;
+        let _ = writeln!(text, "{role:<28} expires {expires}  ({} days){note}", left / DAY);
+        json_roles.push(json!({ "role": role, "expires": expires, "ok": !bad }));
+    }
+    let mut channels = Vec::new();
+    for name in workspace.project.channels.keys() {
+        let (channel, _, documents) = workspace.channel(name)?;
+        let _ = writeln!(text, "\n{channel}: {} releases listed", documents.releases.len());
+        for offer in &documents.rollout.offers {
+            let name = name_of(&offer.release, &documents);
+            let _ = writeln!(text, "  offers {name} to {}", percent(offer.share));
+        }
+        if documents.rollout.offers.is_empty() {
+            text.push_str("  offers nothing\n");
+        }
+        if documents.rollout.paused {
+            text.push_str("  paused: nothing new is taken\n");
+        }
+        let policy = &documents.policy;
+        channels.push(json!({
+            "channel": channel, "offers": documents.rollout.offers,
+            "paused": documents.rollout.paused, "floor": policy.floor, "revoked": policy.revoked,
+        }));
+    }
+    let mut warnings = Vec::new();
+    if workspace.keys.has("root") && workspace.keys.has("timestamp") {
+        warnings.push("a root key lies beside the online keys: move keys/root away");
+    }
+    if workspace.keys.has("root") && workspace.keys.has("recovery") {
+        warnings.push("the recovery key lies beside the root key: keep it elsewhere");
+    }
+    for warning in &warnings {
+        let _ = writeln!(text, "\nWarning: {warning}.");
+    }
+    let json = json!({ "roles": json_roles, "channels": channels, "warnings": warnings });
+    Ok(Report { text: text.trim_end().to_owned(), json, failed })
+}
+
+/// Every role with its expiry.
+pub(crate) fn expiries(workspace: &Workspace) -> Vec<(String, UnixTime)> {
+    let current = &workspace.current;
+    let mut found = vec![
+        ("root".to_owned(), current.root.common.expires),
+        ("targets".to_owned(), current.targets.common.expires),
+        ("snapshot".to_owned(), current.snapshot.common.expires),
+        ("timestamp".to_owned(), current.timestamp.common.expires),
+    ];
+    let delegated = current.roles.iter().map(|(name, role)| (name.clone(), role.common.expires));
+    found.extend(delegated);
+    found
+}
+
+pub(crate) fn history(args: &History, config: &Path) -> Result<Report> {
+    let workspace = Workspace::read(config)?;
+    let names: Vec<String> = match &args.channel {
+        Some(name) => vec![name.clone()],
+        None => workspace.project.channels.keys().cloned().collect(),
+    };
+    let (mut text, mut all) = (String::new(), Vec::new());
+    for name in names {
+        let (channel, _, documents) = workspace.channel(&name)?;
+        let _ = writeln!(text, "{channel}");
+        for (sequence, (_, manifest)) in &documents.releases {
+            let (created, version) = (manifest.created, &manifest.version);
+            let _ = writeln!(text, "  {created}  released {version} (sequence {sequence})");
+            all.push(json!({
+                "channel": channel, "at": created, "release": version, "sequence": sequence,
+            }));
+        }
+        let role = channel.rollout_role();
+        let newest = workspace.current.roles.get(&role).map_or(0, |role| role.common.version);
+        for version in 1..=newest {
+            // Steps whose files were pruned are gone from history.
+            let Some((at, rollout)) = step(&workspace, &channel, version)? else { continue };
+            let offers: Vec<String> = rollout
+                .offers
+                .iter()
+                .map(|o| format!("{} to {}", name_of(&o.release, &documents), percent(o.share)))
+                .collect();
+            let offers =
+                if offers.is_empty() { "nothing".to_owned() } else { offers.join(", then ") };
+            let paused = if rollout.paused { ", paused" } else { "" };
+            let _ = writeln!(text, "  {at}  step {version}: offers {offers}{paused}");
+            all.push(json!({
+                "channel": channel, "at": at, "step": version, "offers": rollout.offers,
+                "paused": rollout.paused,
+            }));
+        }
+    }
+    Ok(Report::new(text.trim_end(), json!({ "history": all })))
+}
+
+/// One earlier version of a rollout, and when it was signed: its expiry less its lifetime.
+fn step(
+    workspace: &Workspace,
+    channel: &farad::id::Channel,
+    version: u64,
+) -> Result<Option<(UnixTime, Rollout)>> {
+    let role = channel.rollout_role();
+    let path = format!("metadata/{version}.{role}.json");
+    if !workspace.repository.has(&path) {
+        return Ok(None);
+    }
+    let malformed =
+        |error: &dyn std::fmt::Display| Failure::new("malformed", format!("{path}: {error}"));
+    let file = farad::json::parse(&workspace.repository.read(&path)?).map_err(|e| malformed(&e))?;
+    let signed = file.get("signed").cloned().unwrap_or_default();
+    let targets: Targets = serde_json::from_value(signed).map_err(|error| malformed(&error))?;
+    let Ok(bytes) = workspace.repository.target(&targets, &channel.rollout_path()) else {
+        return Ok(None);
+    };
+    let rollout = Rollout::parse(&bytes, &workspace.project.app, channel)?;
+    let signed_at = targets.common.expires.seconds().saturating_sub(lifetime(&role));
+    Ok(Some((UnixTime::from_seconds(signed_at), rollout)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_days_or_hours() {
+        assert_eq!(span("3d"), Ok(3 * DAY));
+        assert_eq!(span("12h"), Ok(12 * 3600));
+        for bad in ["3", "d", "-1d", "3w", "99999999999999999999d"] {
+            assert!(span(bad).is_err(), "{bad}");
+        }
+    }
+}

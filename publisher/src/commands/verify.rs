@@ -1,0 +1,266 @@
+//! `farad verify`: reads a repository as a phone would, and re-hashes everything it names.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use farad::digest::Hasher;
+use farad::error::Result as CoreResult;
+use farad::fetch::{Http, HttpOptions, Request, Response, Transport, read_all};
+use farad::host::{Clock, System};
+use farad::id::{AppId, Channel};
+use farad::progress::Cancel;
+use farad::release::{Blob, BundleName, Index, Layout, Manifest};
+use farad::rollout::{Policy, Rollout};
+use farad::time::UnixTime;
+use farad::trust::metadata::Targets;
+use farad::trust::{Order, Session, Setting, Source, TimestampAnswer, with_session};
+use farad::{json, limits, unpack};
+use serde_json::json;
+
+use super::Report;
+use crate::failure::{Failure, Result};
+use crate::project::{Project, ROOT_FILE};
+use crate::repository::MemoryKeep;
+
+/// Arguments of `farad verify`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Verify {
+    /// The repository: a folder or a URL
+    place: String,
+    /// The trust anchor; farad-root.json beside farad.toml by default
+    #[arg(long)]
+    root: Option<PathBuf>,
+}
+
+pub(crate) fn run(args: &Verify, config: &Path) -> Result<Report> {
+    let base = config.parent().unwrap_or(Path::new(""));
+    let path = args.root.clone().unwrap_or_else(|| base.join(ROOT_FILE));
+    let root = fs::read(&path)
+        .map_err(|error| Failure::file("reading the trust anchor", &path, &error))?;
+    // Without the project, the first document says which app it is for.
+    let app = Project::load(config).ok().map(|project| project.app);
+    let transport: Box<dyn Transport> = if args.place.contains("://") {
+        Box::new(Http::new(&args.place, &HttpOptions::default())?)
+    } else {
+        Box::new(FolderTransport::open(&args.place)?)
+    };
+    let mut remote = Remote { transport: &*transport, files: 0, bytes: 0 };
+    let walked = walk(&root, app.as_ref(), &mut remote)?;
+    let text = format!(
+        "Good: {} channels, {} releases, {} files, {} bytes, all as signed.",
+        walked.channels, walked.releases, remote.files, remote.bytes
+    );
+    let json = json!({
+        "channels": walked.channels, "releases": walked.releases,
+        "files": remote.files, "bytes": remote.bytes,
+    });
+    Ok(Report::new(text, json))
+}
+
+#[derive(Default)]
+struct Walked {
+    channels: usize,
+    releases: usize,
+    blobs: BTreeMap<String, Blob>,
+}
+
+fn walk(root: &[u8], app: Option<&AppId>, remote: &mut Remote<'_>) -> Result<Walked> {
+    let seed = BTreeMap::new();
+    let setting = Setting {
+        root,
+        now: System.now(),
+        built: UnixTime::from_seconds(0),
+        order: Order::Strict,
+        seed: &seed,
+    };
+    check_anchor(root, remote)?;
+    let mut keep = MemoryKeep::default();
+    let transport = remote.transport;
+    let mut walked = with_session(&setting, &mut keep, remote, |session| {
+        walk_channels(session, app, transport)
+    })?;
+    let blobs = std::mem::take(&mut walked.blobs);
+    for blob in blobs.values() {
+        hash_blob(blob, remote)?;
+    }
+    Ok(walked)
+}
+
+/// The published copy of the shipped root must be the same file: phones with older apps follow it.
+fn check_anchor(root: &[u8], remote: &mut Remote<'_>) -> Result<()> {
+    let file = json::parse(root).ok();
+    let version = file.as_ref().and_then(|file| file.pointer("/signed/version")?.as_u64());
+    let Some(version) = version else { return Ok(()) };
+    for earlier in 1..=version {
+        let path = format!("{earlier}.root.json");
+        let published = remote.metadata(&path, limits::ROOT)?;
+        let same_as_anchor = earlier < version || published.as_deref() == Some(root);
+        if published.is_none() || !same_as_anchor {
+            let message = format!("metadata/{path} is missing or not the root that apps ship with");
+            return Err(Failure::new("hash-mismatch", message));
+        }
+    }
+    Ok(())
+}
+
+fn walk_channels(
+    session: &mut Session<'_>,
+    app: Option<&AppId>,
+    transport: &dyn Transport,
+) -> CoreResult<Walked> {
+    let mut walked = Walked::default();
+    let targets: Targets = session.role_metadata("targets")?;
+    let roles = targets.delegations.unwrap_or_default().roles;
+    let channels: Vec<Channel> =
+        roles.iter().filter_map(|role| role.name.strip_suffix("-releases")?.parse().ok()).collect();
+    for channel in channels {
+        walked.channels += 1;
+        let policy = session.target(&channel.policy_path(), limits::ROLE)?;
+        let named: Named =
+            json::parse_as(&policy).map_err(|error| farad::Error::document("policy", error))?;
+        let app = app.unwrap_or(&named.app);
+        let policy = Policy::parse(&policy, app, &channel)?;
+        let rollout = session.target(&channel.rollout_path(), limits::ROLE)?;
+        Rollout::parse(&rollout, app, &channel)?;
+        for builtin in policy.builtins {
+            for blob in [builtin.index, builtin.layout, builtin.pack] {
+                walked.blobs.insert(blob.path(), blob);
+            }
+        }
+        let prefix = format!("{channel}/releases/");
+        let releases: Targets = session.role_metadata(&channel.releases_role())?;
+        for path in releases.targets.keys() {
+            let sequence = path.strip_prefix(&prefix).and_then(|rest| rest.strip_suffix(".json"));
+            let Some(sequence) = sequence.and_then(|text| text.parse().ok()) else { continue };
+            let bytes = session.target(path, limits::MANIFEST)?;
+            let manifest = Manifest::parse(&bytes, app, &channel, sequence)?;
+            check_fit(&manifest, transport)?;
+            walked.releases += 1;
+            let Manifest { index, layout, pack, info, patches, .. } = manifest;
+            let patches = patches.into_iter().map(|patch| patch.blob);
+            for blob in [index, layout, pack].into_iter().chain(info).chain(patches) {
+                walked.blobs.insert(blob.path(), blob);
+            }
+        }
+    }
+    Ok(walked)
+}
+
+/// The app that a document names.
+#[derive(serde::Deserialize)]
+struct Named {
+    app: AppId,
+}
+
+/// Index, layout and pack must describe each other, as a phone will find only after the download.
+fn check_fit(manifest: &Manifest, transport: &dyn Transport) -> CoreResult<()> {
+    let small = |blob: &Blob, what: &str| {
+        let path = blob.path();
+        let request = Request { path: &path, etag: None, limit: blob.length };
+        match transport.get(&request, &Cancel::default())? {
+            Response::Found { body, .. } => {
+                let bytes = read_all(body, &path, blob.length)?;
+                if farad::digest::Digest::of(&bytes) != blob.sha256 {
+                    return Err(farad::Error::Digest { what: path.clone() });
+                }
+                unpack::decode(&bytes, blob, what)
+            }
+            _ => Err(farad::Error::Http { status: 404, file: path.clone() }),
+        }
+    };
+    let index = Index::parse(&small(&manifest.index, "index")?)?;
+    if manifest.bundle != BundleName::Identity(index.identity()) {
+        return Err(farad::Error::Digest { what: manifest.index.path() });
+    }
+    Layout::parse(&small(&manifest.layout, "layout")?, &index, &manifest.pack)?;
+    Ok(())
+}
+
+fn hash_blob(blob: &Blob, remote: &mut Remote<'_>) -> Result<()> {
+    let path = blob.path();
+    let request = Request { path: &path, etag: None, limit: blob.length };
+    let wrong = || Failure::new("hash-mismatch", format!("{path} is missing or damaged"));
+    let Response::Found { mut body, .. } = remote.transport.get(&request, &Cancel::default())?
+    else {
+        return Err(wrong());
+    };
+    let (mut hasher, mut buffer, mut length) = (Hasher::new(), vec![0; 64 << 10], 0);
+    loop {
+        let count = body.read(&mut buffer).map_err(|_| wrong())?;
+        if count == 0 {
+            break;
+        }
+        length += count as u64;
+        hasher.update(buffer.get(..count).unwrap_or_default());
+    }
+    remote.files += 1;
+    remote.bytes += length;
+    if length == blob.length && hasher.finish() == blob.sha256 { Ok(()) } else { Err(wrong()) }
+}
+
+/// A repository behind a transport; counts what was read.
+struct Remote<'a> {
+    transport: &'a dyn Transport,
+    files: u64,
+    bytes: u64,
+}
+
+impl Remote<'_> {
+    fn whole(&mut self, path: &str, limit: u64) -> CoreResult<Option<Vec<u8>>> {
+        match self.transport.get(&Request { path, etag: None, limit }, &Cancel::default())? {
+            Response::Found { body, .. } => {
+                let bytes = read_all(body, path, limit)?;
+                self.files += 1;
+                self.bytes += bytes.len() as u64;
+                Ok(Some(bytes))
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+impl Source for Remote<'_> {
+    fn metadata(&mut self, file: &str, limit: u64) -> CoreResult<Option<Vec<u8>>> {
+        self.whole(&format!("metadata/{file}"), limit)
+    }
+
+    fn timestamp(&mut self, _: Option<&str>, limit: u64) -> CoreResult<TimestampAnswer> {
+        Ok(match self.whole("metadata/timestamp.json", limit)? {
+            Some(bytes) => TimestampAnswer::Found { etag: None, bytes },
+            None => TimestampAnswer::Missing,
+        })
+    }
+
+    fn target(&mut self, path: &str, limit: u64) -> CoreResult<Option<Vec<u8>>> {
+        self.whole(&format!("targets/{path}"), limit)
+    }
+}
+
+/// A repository in a folder, read as if it came from a server.
+struct FolderTransport(PathBuf);
+
+impl FolderTransport {
+    fn open(place: &str) -> Result<Self> {
+        let folder = PathBuf::from(place);
+        if folder.join("metadata").is_dir() {
+            return Ok(Self(folder));
+        }
+        let message = format!("{place} is no repository; it has no folder metadata");
+        Err(Failure::new("no-repository", message))
+    }
+}
+
+impl Transport for FolderTransport {
+    fn get(&self, request: &Request<'_>, _: &Cancel) -> CoreResult<Response> {
+        match fs::File::open(self.0.join(request.path)) {
+            Ok(file) => {
+                let body = Box::new(file.take(request.limit.saturating_add(1)));
+                Ok(Response::Found { etag: None, body })
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Response::Missing),
+            Err(error) => Err(farad::Error::storage(request.path, error)),
+        }
+    }
+}

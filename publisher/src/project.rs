@@ -1,0 +1,113 @@
+//! `farad.toml`: the app, where its repository and keys lie, its channels.
+//!
+//! The only place that names a repository or keys; made by `farad init`, found in the folder the
+//! command runs in or by `--config`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use farad::id::{AppId, Channel};
+use serde::{Deserialize, Serialize};
+
+use crate::failure::{Failure, Result};
+
+/// Its usual name.
+pub(crate) const FILE: &str = "farad.toml";
+/// The trust anchor to ship in the app.
+pub(crate) const ROOT_FILE: &str = "farad-root.json";
+
+/// The project of one app.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Project {
+    /// The app's id.
+    pub(crate) app: AppId,
+    /// Folder of the repository, relative to this file.
+    pub(crate) repository: PathBuf,
+    /// Folder of the keys, relative to this file.
+    pub(crate) keys: PathBuf,
+    /// Channels by name.
+    pub(crate) channels: BTreeMap<String, ChannelSettings>,
+    /// The folder of this file.
+    #[serde(skip)]
+    pub(crate) base: PathBuf,
+}
+
+/// Settings of a channel.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ChannelSettings {
+    /// How many releases stay listed.
+    #[serde(default = "default_keep")]
+    pub(crate) keep: usize,
+}
+
+fn default_keep() -> usize {
+    10
+}
+
+impl Default for ChannelSettings {
+    fn default() -> Self {
+        Self { keep: default_keep() }
+    }
+}
+
+impl Project {
+    /// Reads a project file.
+    pub(crate) fn load(path: &Path) -> Result<Self> {
+        let text = fs::read_to_string(path).map_err(|error| {
+            if error.kind() == std::io::ErrorKind::NotFound {
+                let message =
+                    format!("there is no {} here; run `farad init` first, or pass --config", FILE);
+                Failure::new("no-project", message)
+            } else {
+                Failure::file("reading", path, &error)
+            }
+        })?;
+        let broken = |detail: String| {
+            Failure::new("config-invalid", format!("{}: {detail}", path.display()))
+        };
+        let mut project: Self =
+            toml::from_str(&text).map_err(|e| broken(e.message().to_owned()))?;
+        for (name, settings) in &project.channels {
+            name.parse::<Channel>().map_err(|error| broken(error.to_string()))?;
+            if settings.keep == 0 || settings.keep > 100 {
+                return Err(broken(format!("channels.{name}.keep lies between 1 and 100")));
+            }
+        }
+        project.base = path.parent().map(Path::to_owned).unwrap_or_default();
+        Ok(project)
+    }
+
+    /// Writes a new project file.
+    pub(crate) fn save(&self, path: &Path) -> Result<()> {
+        let text = toml::to_string(self)
+            .map_err(|error| Failure::new("config-invalid", error.to_string()))?;
+        let text = format!("# Made by `farad init`. Private keys are never in here.\n{text}");
+        fs::write(path, text).map_err(|error| Failure::file("writing", path, &error))
+    }
+
+    pub(crate) fn repository(&self) -> PathBuf {
+        self.base.join(&self.repository)
+    }
+
+    pub(crate) fn keys(&self) -> PathBuf {
+        self.base.join(&self.keys)
+    }
+
+    pub(crate) fn root_file(&self) -> PathBuf {
+        self.base.join(ROOT_FILE)
+    }
+
+    /// The channel of this name.
+    pub(crate) fn channel(&self, name: &str) -> Result<(Channel, &ChannelSettings)> {
+        let unknown = || {
+            let known: Vec<_> = self.channels.keys().map(String::as_str).collect();
+            let message = format!("there is no channel {name:?}; there is: {}", known.join(", "));
+            Failure::new("unknown-channel", message)
+        };
+        let settings = self.channels.get(name).ok_or_else(unknown)?;
+        Ok((name.parse().map_err(|_| unknown())?, settings))
+    }
+}

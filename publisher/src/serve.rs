@@ -1,0 +1,304 @@
+//! A small static server for trying a repository and for tests: ranges, ETags, cache headers as a
+//! CDN would send them, and faults on request. Listens on this machine only.
+
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use farad::digest::Digest;
+use tiny_http::{Header, Method, Request, Response, StatusCode};
+
+use crate::failure::{Failure, Result};
+
+/// Faults that the server makes on purpose; each is a share of all answers, 0 to 1.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Faults {
+    /// The connection ends halfway through the body.
+    pub cut: f64,
+    /// One byte of the body is changed.
+    pub corrupt: f64,
+    /// 503 instead of the file.
+    pub unavailable: f64,
+}
+
+impl std::str::FromStr for Faults {
+    type Err = String;
+
+    /// Reads `cut=0.2,corrupt=0.1,unavailable=0.1`.
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let mut faults = Self::default();
+        for part in text.split(',') {
+            let (name, share) = part.split_once('=').ok_or("a fault is written NAME=SHARE")?;
+            let share: f64 = share.parse().map_err(|_| format!("{share} is no share"))?;
+            if !(0.0..=1.0).contains(&share) {
+                return Err(format!("{share} does not lie between 0 and 1"));
+            }
+            match name {
+                "cut" => faults.cut = share,
+                "corrupt" => faults.corrupt = share,
+                "unavailable" => faults.unavailable = share,
+                _ => return Err(format!("no fault {name}; there is cut, corrupt, unavailable")),
+            }
+        }
+        Ok(faults)
+    }
+}
+
+/// A running server; it stops when this is dropped.
+pub struct Server {
+    http: Arc<tiny_http::Server>,
+    address: SocketAddr,
+    log: Arc<Mutex<Vec<String>>>,
+    workers: Vec<JoinHandle<()>>,
+}
+
+/// How many requests are answered at once.
+const WORKERS: usize = 4;
+
+impl Server {
+    /// Serves `folder` on `port` of this machine; 0 takes a free one.
+    ///
+    /// # Errors
+    /// Where the folder is none or the port is taken.
+    pub fn start(folder: &Path, port: u16, faults: Faults) -> Result<Self, Failure> {
+        if !folder.is_dir() {
+            let message = format!("there is no folder {}", folder.display());
+            return Err(Failure::new("no-repository", message));
+        }
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        let http = tiny_http::Server::http(address).map_err(|error| {
+            let in_use = error
+                .downcast_ref::<std::io::Error>()
+                .is_some_and(|error| error.kind() == std::io::ErrorKind::AddrInUse);
+            if in_use {
+                let message =
+                    format!("port {port} is in use; pass another with --port, or 0 for any");
+                Failure::new("port-in-use", message)
+            } else {
+                Failure::new("network", format!("cannot listen on port {port}: {error}"))
+            }
+        })?;
+        let address = http.server_addr().to_ip().unwrap_or(address);
+        let (http, log) = (Arc::new(http), Arc::new(Mutex::new(Vec::new())));
+        let dice = Arc::new(AtomicU64::new(0x9e37_79b9_7f4a_7c15));
+        let workers = (0..WORKERS)
+            .map(|_| {
+                let (http, log, dice) = (http.clone(), log.clone(), dice.clone());
+                let site = Site { folder: folder.to_owned(), faults, dice };
+                std::thread::spawn(move || {
+                    while let Ok(request) = http.recv() {
+                        let line = format!("{} {}", request.method(), request.url());
+                        log.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+                        // A client that went away is no fault of the server.
+                        let _ = site.answer(request);
+                    }
+                })
+            })
+            .collect();
+        Ok(Self { http, address, log, workers })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Requests so far, as `GET /path`.
+    #[must_use]
+    pub fn requests(&self) -> Vec<String> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits for ever.
+    pub fn wait(mut self) {
+        for worker in self.workers.drain(..) {
+            let _ = worker.join();
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        for _ in 0..WORKERS {
+            self.http.unblock();
+        }
+        for worker in self.workers.drain(..) {
+            let _ = worker.join();
+        }
+    }
+}
+
+struct Site {
+    folder: PathBuf,
+    faults: Faults,
+    dice: Arc<AtomicU64>,
+}
+
+/// What one answer is made of.
+struct Found {
+    file: File,
+    length: u64,
+    etag: String,
+    cache: &'static str,
+}
+
+impl Site {
+    fn answer(&self, request: Request) -> std::io::Result<()> {
+        if !matches!(request.method(), Method::Get | Method::Head) {
+            return respond(request, 405, vec![("Allow", "GET, HEAD".to_owned())], None);
+        }
+        if self.strikes(self.faults.unavailable) {
+            return respond(request, 503, vec![("Retry-After", "1".to_owned())], None);
+        }
+        let Some(mut found) = self.find(request.url()) else {
+            return respond(request, 404, vec![("Cache-Control", "max-age=60".to_owned())], None);
+        };
+        let common = vec![
+            ("ETag", found.etag.clone()),
+            ("Cache-Control", found.cache.to_owned()),
+            ("Accept-Ranges", "bytes".to_owned()),
+        ];
+        if header(&request, "If-None-Match").is_some_and(|tags| lists(&tags, &found.etag)) {
+            return respond(request, 304, common, None);
+        }
+        let still = header(&request, "If-Range").is_none_or(|tag| tag == found.etag);
+        let range = header(&request, "Range").filter(|_| still);
+        let (status, from, to) = match range.map(|range| parse_range(&range, found.length)) {
+            None => (200, 0, found.length),
+            Some(Some((from, to))) => (206, from, to),
+            Some(None) => {
+                let mut headers = common;
+                headers.push(("Content-Range", format!("bytes */{}", found.length)));
+                return respond(request, 416, headers, None);
+            }
+        };
+        let mut headers = common;
+        if status == 206 {
+            let last = to.saturating_sub(1);
+            headers.push(("Content-Range", format!("bytes {from}-{last}/{}", found.length)));
+        }
+        headers.push(("Content-Type", "application/octet-stream".to_owned()));
+        found.file.seek(SeekFrom::Start(from))?;
+        let mut body = Vec::new();
+        found.file.take(to - from).read_to_end(&mut body)?;
+        if self.strikes(self.faults.corrupt)
+            && let Some(byte) = body.len().checked_div(2).and_then(|half| body.get_mut(half))
+        {
+            *byte ^= 1;
+        }
+        if self.strikes(self.faults.cut) {
+            return cut(request, &body);
+        }
+        respond(request, status, headers, Some(body))
+    }
+
+    /// The file that a URL names, if it lies in the folder.
+    fn find(&self, url: &str) -> Option<Found> {
+        let path = url.split(['?', '#']).next()?.strip_prefix('/')?;
+        // Names in a repository need no escapes, so that none has to be undone safely.
+        farad::release::check_path(path).ok()?;
+        if path.contains('%') || path.split('/').any(|segment| segment.starts_with('.')) {
+            return None;
+        }
+        let file = File::open(self.folder.join(path)).ok()?;
+        let length = file.metadata().ok().filter(fs::Metadata::is_file)?.len();
+        let mutable = path == "metadata/timestamp.json";
+        let (etag, cache) = if mutable {
+            let bytes = fs::read(self.folder.join(path)).ok()?;
+            (format!("\"{}\"", Digest::of(&bytes)), "max-age=60")
+        } else {
+            // What is immutable is named by its name.
+            (format!("\"{}\"", Digest::of(path.as_bytes())), "max-age=31536000, immutable")
+        };
+        Some(Found { file, length, etag, cache })
+    }
+
+    /// Rolls the dice; the same requests in the same order meet the same faults.
+    fn strikes(&self, share: f64) -> bool {
+        if share <= 0.0 {
+            return false;
+        }
+        // splitmix64
+        let mut z = self.dice.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^= z >> 31;
+        ((z % 1_000_000) as f64) < share * 1_000_000.0
+    }
+}
+
+fn respond(
+    request: Request,
+    status: u16,
+    headers: Vec<(&str, String)>,
+    body: Option<Vec<u8>>,
+) -> std::io::Result<()> {
+    let body = body.unwrap_or_default();
+    let length = body.len();
+    let headers = headers
+        .into_iter()
+        .filter_map(|(name, value)| Header::from_bytes(name.as_bytes(), value.as_bytes()).ok())
+        .collect();
+    let response =
+        Response::new(StatusCode(status), headers, std::io::Cursor::new(body), Some(length), None);
+    // Lengths are announced, as a CDN does, never chunked.
+    request.respond(response.with_chunked_threshold(usize::MAX))
+}
+
+/// Announces all of a body, sends half of it, and hangs up.
+fn cut(request: Request, body: &[u8]) -> std::io::Result<()> {
+    let mut writer = request.into_writer();
+    write!(writer, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len())?;
+    writer.write_all(body.get(..body.len() / 2).unwrap_or_default())?;
+    writer.flush()
+}
+
+fn header(request: &Request, name: &'static str) -> Option<String> {
+    let found = request.headers().iter().find(|header| header.field.equiv(name));
+    found.map(|header| header.value.as_str().to_owned())
+}
+
+fn lists(tags: &str, etag: &str) -> bool {
+    tags.split(',').map(str::trim).any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag)
+}
+
+/// The half-open range that `bytes=…` names; one range only, and one that can be met.
+fn parse_range(text: &str, length: u64) -> Option<(u64, u64)> {
+    let (from, to) = text.strip_prefix("bytes=")?.split_once('-')?;
+    let (from, to) = match (from.parse::<u64>(), to.parse::<u64>()) {
+        (Ok(from), Ok(to)) => (from, to.saturating_add(1).min(length)),
+        (Ok(from), Err(_)) if to.is_empty() => (from, length),
+        (Err(_), Ok(last)) if from.is_empty() => (length.saturating_sub(last), length),
+        _ => return None,
+    };
+    (from < to).then_some((from, to))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_met_or_refused() {
+        assert_eq!(parse_range("bytes=0-4", 10), Some((0, 5)));
+        assert_eq!(parse_range("bytes=5-", 10), Some((5, 10)));
+        assert_eq!(parse_range("bytes=-3", 10), Some((7, 10)));
+        assert_eq!(parse_range("bytes=8-99", 10), Some((8, 10)));
+        for bad in ["bytes=10-", "bytes=5-4", "items=0-1", "bytes=a-b", "bytes=-"] {
+            assert_eq!(parse_range(bad, 10), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn faults_are_read_from_text() {
+        let faults = "cut=0.2,corrupt=1".parse::<Faults>().unwrap();
+        assert_eq!(faults, Faults { cut: 0.2, corrupt: 1.0, unavailable: 0.0 });
+        assert!("cut=2".parse::<Faults>().is_err());
+        assert!("slow=0.1".parse::<Faults>().is_err());
+    }
+}

@@ -1,0 +1,129 @@
+//! The web folder of a release: what may be in it.
+//!
+//! Enters: a folder or a `.zip`. Leaves: its index. Refuses: no `index.html`, names that some
+//! platform cannot hold or that collide on one, links, special files, more than half of what a
+//! phone takes.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use farad::limits;
+use farad::release::{Index, check_path, pack};
+use unicode_normalization::UnicodeNormalization as _;
+use unicode_normalization::is_nfc;
+
+use crate::failure::{Failure, Result};
+
+/// A web folder, unpacked if it came as a `.zip`.
+pub(crate) struct WebFolder {
+    pub(crate) path: PathBuf,
+    pub(crate) index: Index,
+    _unpacked: Option<tempfile::TempDir>,
+}
+
+impl WebFolder {
+    /// Opens and checks a web folder or a `.zip` of one.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let unpacked = if path.is_file() { Some(unzip(path)?) } else { None };
+        let folder = unpacked.as_ref().map_or(path, |folder| folder.path()).to_owned();
+        if !folder.is_dir() {
+            let message = format!("{} is no folder; build the web app first", path.display());
+            return Err(Failure::new("no-web-folder", message));
+        }
+        if !folder.join("index.html").is_file() {
+            let message =
+                format!("{} has no index.html; name the folder your build wrote", path.display());
+            return Err(Failure::new("no-index-html", message));
+        }
+        let index = pack::index_folder(&folder)?;
+        check(&index)?;
+        Ok(Self { path: folder, index, _unpacked: unpacked })
+    }
+}
+
+fn check(index: &Index) -> Result<()> {
+    let refuse = |detail: String| Err(Failure::new("unsafe-path", detail));
+    if index.files().len() > limits::FILES / 2 || index.total() > limits::BUNDLE / 2 {
+        let (files, bytes) = (limits::FILES / 2, limits::BUNDLE / 2);
+        let message = format!("a bundle has at most {files} files and {bytes} bytes");
+        return Err(Failure::new("too-large", message));
+    }
+    let mut folded: BTreeMap<String, &str> = BTreeMap::new();
+    for file in index.files() {
+        let path = file.path.as_str();
+        if !is_nfc(path) {
+            return refuse(format!("{path:?} is not in Unicode form NFC; rename the file"));
+        }
+        if let Some(segment) = path.split('/').find(|segment| reserved_on_windows(segment)) {
+            return refuse(format!("{path:?}: Windows cannot hold a file named {segment:?}"));
+        }
+        // Lower case of the decomposed form catches what case-insensitive disks take for one.
+        let key: String = path.nfd().flat_map(char::to_lowercase).collect();
+        if let Some(other) = folded.insert(key, path) {
+            return refuse(format!("{path:?} and {other:?} are one file on some disks"));
+        }
+    }
+    Ok(())
+}
+
+fn reserved_on_windows(segment: &str) -> bool {
+    let stem = segment.split('.').next().unwrap_or_default().trim_end().to_ascii_uppercase();
+    let numbered = |prefix: &str| {
+        stem.strip_prefix(prefix)
+            .is_some_and(|rest| rest.len() == 1 && rest.bytes().all(|b| (b'1'..=b'9').contains(&b)))
+    };
+    matches!(stem.as_str(), "CON" | "PRN" | "AUX" | "NUL")
+        || numbered("COM")
+        || numbered("LPT")
+        || segment.ends_with(['.', ' '])
+        || segment.contains(['<', '>', '"', '|', '?', '*'])
+}
+
+fn unzip(path: &Path) -> Result<tempfile::TempDir> {
+    let broken = |detail: &dyn std::fmt::Display| {
+        Failure::new("unsafe-archive", format!("{}: {detail}", path.display()))
+    };
+    let file = File::open(path).map_err(|error| Failure::file("opening", path, &error))?;
+    let mut archive = zip::ZipArchive::new(file).map_err(|error| broken(&error))?;
+    let folder = tempfile::tempdir().map_err(|error| broken(&error))?;
+    let mut left = limits::BUNDLE / 2;
+    for at in 0..archive.len() {
+        let mut entry = archive.by_index(at).map_err(|error| broken(&error))?;
+        let name = entry.name().map_err(|error| broken(&error))?.into_owned();
+        if entry.is_dir() {
+            continue;
+        }
+        if let Err(rule) = check_path(&name) {
+            return Err(broken(&format!("{name:?}: {rule}")));
+        }
+        if entry.is_symlink() {
+            return Err(broken(&format!("{name:?} is a link")));
+        }
+        let target = folder.path().join(&name);
+        let parent = target.parent().unwrap_or(folder.path());
+        std::fs::create_dir_all(parent).map_err(|error| broken(&error))?;
+        // A name that stands twice would be written over.
+        let mut out = File::create_new(&target).map_err(|error| broken(&error))?;
+        let copied = std::io::copy(&mut entry.by_ref().take(left + 1), &mut out)
+            .map_err(|error| broken(&error))?;
+        left = left.checked_sub(copied).ok_or_else(|| broken(&"too many bytes"))?;
+    }
+    Ok(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_windows_reserves_are_refused() {
+        for bad in ["con", "NUL.txt", "com1.js", "a.", "a ", "a?b", "LPT9"] {
+            assert!(reserved_on_windows(bad), "{bad}");
+        }
+        for good in ["console.js", "com.js", "com10", "nully", "a.b"] {
+            assert!(!reserved_on_windows(good), "{good}");
+        }
+    }
+}
