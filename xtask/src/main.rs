@@ -1,2 +1,45 @@
-//! Tasks of the project.
-fn main() {}
+//! Tasks of the project: `cargo xtask --help` lists them.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "tasks speak on the terminal")]
+
+mod app;
+mod bench;
+mod demo;
+mod device;
+mod shell;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Tasks of the project.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+enum Task {
+    /// The main job, end to end, on a real web app: releases, devices, a bad release, attacks
+    Demo,
+    /// Everything: format, lints, tests, docs, demo
+    Test {
+        /// For daily work: format, lints and tests only
+        #[arg(long)]
+        quick: bool,
+    },
+    /// Numbers: a start on a confirmed bundle, a check with nothing new
+    Bench,
+}
+
+fn main() -> ExitCode {
+    let done = match Task::parse() {
+        Task::Demo => demo::run(),
+        Task::Test { quick } => test::run(quick),
+        Task::Bench => bench::run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! `cargo xtask test`: everything that must hold before a change lands.
+
+use std::time::Instant;
+
+use crate::demo;
+use crate::shell::{self, Result, command, run_lines};
+
+/// Tests counted over all runs of the harness.
+#[derive(Default)]
+struct Count {
+    passed: u64,
+    failed: u64,
+    skipped: u64,
+}
+
+impl Count {
+    /// Reads a closing line of Rust's test harness.
+    fn read(&mut self, line: &str) {
+        let Some(rest) = line.trim().strip_prefix("test result: ") else { return };
+        let number = |name: &str| -> u64 {
+            let part = rest.split([';', '.']).map(str::trim).find_map(|p| p.strip_suffix(name));
+            part.and_then(|number| number.trim().parse().ok()).unwrap_or(0)
+        };
+        self.passed += number(" passed");
+        self.failed += number(" failed");
+        self.skipped += number(" ignored");
+    }
+}
+
+pub(crate) fn run(quick: bool) -> Result<()> {
+    let mut count = Count::default();
+    step("format", || shell::run(&mut command("cargo", &["fmt", "--all", "--check"])))?;
+    step("lints", || {
+        let args = ["clippy", "--workspace", "--all-targets", "--all-features", "--quiet", "--"];
+        shell::run(command("cargo", &args).args(["-D", "warnings"]))
+    })?;
+    if !quick {
+        step("the phone's features alone", || {
+            for features in [&[][..], &["--features", "net"]] {
+                let args = ["clippy", "--quiet", "--package", "farad", "--no-default-features"];
+                shell::run(command("cargo", &args).args(features).args(["--", "-D", "warnings"]))?;
+            }
+            Ok(())
+        })?;
+    }
+    step("tests", || {
+        let args = ["test", "--workspace", "--all-features", "--no-fail-fast"];
+        run_lines(&mut command("cargo", &args), |line| count.read(line))
+    })?;
+    if !quick {
+        step("docs", || {
+            let args = ["doc", "--quiet", "--workspace", "--no-deps", "--all-features"];
+            shell::run(command("cargo", &args).env("RUSTDOCFLAGS", "-D warnings"))
+        })?;
+        step("demo", demo::run)?;
+    }
+    println!("\n{} passed, {} failed, {} skipped", count.passed, count.failed, count.skipped);
+    Ok(())
+}
+
+fn step(name: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
+    println!("== {name}");
+    let begun = Instant::now();
+    work()?;
+    println!("== {name}: {:.1} s", begun.elapsed().as_secs_f64());
+    Ok(())
+}
