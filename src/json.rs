@@ -41,26 +41,33 @@ pub fn parse_as<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, BadJs
     serde_json::from_value(parse(bytes)?).map_err(|error| BadJson(error.to_string()))
 }
 
-/// The canonical bytes of `value`.
+/// The bytes that a signature of `value` covers. They are not always JSON: control characters stand
+/// raw.
 ///
 /// # Errors
 /// Where it holds a fraction, which canonical JSON cannot say.
 pub fn canonical(value: &Value) -> Result<Vec<u8>, BadJson> {
     let mut bytes = Vec::new();
-    write(value, &mut bytes)?;
+    write(value, &mut bytes, write_raw)?;
     Ok(bytes)
 }
 
-/// The canonical bytes of a typed document.
+/// The bytes to write a document with: canonical form but for control characters, which are
+/// escaped as JSON wants it.
 ///
 /// # Errors
 /// As [`canonical`].
-pub fn canonical_of<T: serde::Serialize>(document: &T) -> Result<Vec<u8>, BadJson> {
+pub fn compact<T: serde::Serialize>(document: &T) -> Result<Vec<u8>, BadJson> {
     let value = serde_json::to_value(document).map_err(|error| BadJson(error.to_string()))?;
-    canonical(&value)
+    let mut bytes = Vec::new();
+    write(&value, &mut bytes, write_escaped)?;
+    Ok(bytes)
 }
 
-fn write(value: &Value, out: &mut Vec<u8>) -> Result<(), BadJson> {
+/// How a string is written.
+type WriteText = fn(&str, &mut Vec<u8>);
+
+fn write(value: &Value, out: &mut Vec<u8>, text: WriteText) -> Result<(), BadJson> {
     match value {
         Value::Null => out.extend_from_slice(b"null"),
         Value::Bool(true) => out.extend_from_slice(b"true"),
@@ -69,14 +76,14 @@ fn write(value: &Value, out: &mut Vec<u8>) -> Result<(), BadJson> {
             out.extend_from_slice(number.to_string().as_bytes());
         }
         Value::Number(number) => return Err(BadJson(format!("{number} is not an integer"))),
-        Value::String(text) => write_text(text, out),
+        Value::String(string) => text(string, out),
         Value::Array(items) => {
             out.push(b'[');
             for (i, item) in items.iter().enumerate() {
                 if i > 0 {
                     out.push(b',');
                 }
-                write(item, out)?;
+                write(item, out, text)?;
             }
             out.push(b']');
         }
@@ -90,9 +97,9 @@ fn write(value: &Value, out: &mut Vec<u8>) -> Result<(), BadJson> {
                 if i > 0 {
                     out.push(b',');
                 }
-                write_text(key, out);
+                text(key, out);
                 out.push(b':');
-                write(item, out)?;
+                write(item, out, text)?;
             }
             out.push(b'}');
         }
@@ -100,7 +107,12 @@ fn write(value: &Value, out: &mut Vec<u8>) -> Result<(), BadJson> {
     Ok(())
 }
 
-fn write_text(text: &str, out: &mut Vec<u8>) {
+fn write_escaped(text: &str, out: &mut Vec<u8>) {
+    // Strings always serialise.
+    out.extend_from_slice(serde_json::to_string(text).unwrap_or_default().as_bytes());
+}
+
+fn write_raw(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
     for byte in text.bytes() {
         if byte == b'"' || byte == b'\\' {
@@ -205,6 +217,14 @@ mod tests {
             parse("{\"b\":[1,-2,true,null],\"a\":\"q\\\"\\\\\\n\u{e9}\",\"\":{}}".as_bytes());
         let expected = "{\"\":{},\"a\":\"q\\\"\\\\\n\u{e9}\",\"b\":[1,-2,true,null]}";
         assert_eq!(canonical(&value.unwrap()).unwrap(), expected.as_bytes());
+    }
+
+    #[test]
+    fn a_written_document_is_read_back_control_characters_included() {
+        let value = serde_json::json!({ "b": "line\nline\u{1}\u{e9}", "a": [1, null, true] });
+        let bytes = compact(&value).unwrap();
+        assert!(bytes.starts_with(b"{\"a\":[1,null,true],\"b\":\"line\\nline"));
+        assert_eq!(parse(&bytes), Ok(value));
     }
 
     #[test]

@@ -94,9 +94,9 @@ impl Embed {
     /// The bytes to write beside the web files.
     ///
     /// # Errors
-    /// Where a field cannot be written as canonical JSON.
+    /// Where a field cannot be written as JSON.
     #[cfg(feature = "publish")]
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        json::canonical_of(self).map_err(|error| Error::document(super::EMBED_FILE, error))
+        json::compact(self).map_err(|error| Error::document(super::EMBED_FILE, error))
     }
 }

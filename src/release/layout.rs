@@ -80,10 +80,10 @@ impl Layout {
     /// The bytes to publish.
     ///
     /// # Errors
-    /// Where a field cannot be written as canonical JSON.
+    /// Where a field cannot be written as JSON.
     #[cfg(feature = "publish")]
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        json::canonical_of(self).map_err(|error| Error::document("layout", error))
+        json::compact(self).map_err(|error| Error::document("layout", error))
     }
 
     /// The frames, in the order of the pack.

@@ -106,9 +106,9 @@ impl Rollout {
     /// The bytes to sign and publish.
     ///
     /// # Errors
-    /// Where a field cannot be written as canonical JSON.
+    /// Where a field cannot be written as JSON.
     #[cfg(feature = "publish")]
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        json::canonical_of(self).map_err(|error| Error::document("rollout", error))
+        json::compact(self).map_err(|error| Error::document("rollout", error))
     }
 }

@@ -65,7 +65,7 @@ pub(super) fn forget_marks(disk: &dyn Disk, id: &BundleId) -> io::Result<()> {
 /// Blocks `id`; durable when it returns.
 pub(super) fn block(disk: &dyn Disk, id: &BundleId, tombstone: &Tombstone) -> io::Result<()> {
     ready_folder(disk, BLOCKED)?;
-    let bytes = json::canonical_of(tombstone).map_err(io::Error::other)?;
+    let bytes = json::compact(tombstone).map_err(io::Error::other)?;
     replace(disk, BLOCKED, &id.to_string(), &bytes)
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Enters: bytes that a crash may have torn. Leaves: the newest record whose checksum holds, or
 //! none. A write goes to the slot that is not the newest, so that a torn write loses at most
-//! itself. Slot: 64 hex digits of SHA-256 over the rest, a line feed, canonical JSON with `schema`.
+//! itself. Slot: 64 hex digits of SHA-256 over the rest, a line feed, JSON with `schema`.
 
 use std::io::{self, Write};
 
@@ -64,7 +64,7 @@ fn read(disk: &dyn Disk, slot: &str) -> io::Result<Option<Record>> {
 
 fn encode(record: &Record) -> io::Result<Vec<u8>> {
     let slot = Slot { schema: SCHEMA, record: record.clone() };
-    let body = json::canonical_of(&slot).map_err(io::Error::other)?;
+    let body = json::compact(&slot).map_err(io::Error::other)?;
     let mut bytes = format!("{}\n", Digest::of(&body)).into_bytes();
     bytes.extend_from_slice(&body);
     if bytes.len() as u64 > LIMIT {

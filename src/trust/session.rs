@@ -378,7 +378,7 @@ impl<'a> Session<'a> {
     }
 
     fn save_hints(&mut self, hints: &Hints) -> Result<()> {
-        let bytes = json::canonical_of(hints).map_err(|error| Error::document(HINTS, error))?;
+        let bytes = json::compact(hints).map_err(|error| Error::document(HINTS, error))?;
         self.keep.save(HINTS, &bytes)
     }
 

@@ -49,8 +49,8 @@ impl Signer for Ed25519 {
     }
 }
 
-/// Signs `document` (a struct of [`super::metadata`]) and returns the bytes of the file: canonical
-/// JSON as a whole, one signature a signer.
+/// Signs `document` (a struct of [`super::metadata`]) and returns the bytes of the file: compact
+/// JSON with one signature a signer, each over the canonical form of the signed part.
 ///
 /// # Errors
 /// Where a signer refuses.
@@ -67,5 +67,5 @@ pub fn sign<T: Serialize>(document: &T, signers: &[&dyn Signer]) -> Result<Vec<u
         })
         .collect::<Result<Vec<_>>>()?;
     let file = serde_json::json!({ "signatures": signatures, "signed": signed });
-    json::canonical(&file).map_err(malformed)
+    json::compact(&file).map_err(malformed)
 }

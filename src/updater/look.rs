@@ -20,6 +20,8 @@ pub(super) struct Seen {
     pub(super) rollout: Rollout,
     /// Exact bytes and content of the manifests that were judged.
     pub(super) manifests: BTreeMap<u64, (Vec<u8>, Manifest)>,
+    /// What the device has, or will have at the next start.
+    pub(super) heading: Which,
     /// Policy or rollout ask for something this client does not know: nothing new is taken.
     pub(super) unsupported: bool,
 }
@@ -74,7 +76,8 @@ impl Updater {
                 self.judge(offered, session, &policy_is, &holdings, &mut manifests)
             })?
         };
-        Ok(Seen { choice, rollout, manifests, unsupported: blind })
+        let heading = holdings.record.heading();
+        Ok(Seen { choice, rollout, manifests, heading, unsupported: blind })
     }
 
     /// What the device is heading for, as an offer would name it. A damaged bundle is none: it is

@@ -254,6 +254,15 @@ impl Updater {
 }
 
 impl Release {
+    fn embedded(embed: &Embed) -> Self {
+        Self {
+            id: BundleId(embed.manifest),
+            version: embed.version.clone(),
+            sequence: embed.sequence,
+            channel: embed.channel.clone(),
+        }
+    }
+
     fn of(id: BundleId, manifest: &Manifest) -> Self {
         Self {
             id,

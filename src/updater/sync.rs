@@ -53,7 +53,8 @@ pub enum Via {
 pub struct Synced {
     /// How it ended.
     pub status: Status,
-    /// The release it is about; nothing for the built-in bundle.
+    /// The release it is about: what is offered, else what the device has. Nothing for a built-in
+    /// bundle that is no release.
     pub release: Option<Release>,
     /// A sync: bytes that travelled, metadata included. A check: bytes that a sync would fetch.
     pub bytes: u64,
@@ -110,9 +111,9 @@ impl Updater {
                 }
             });
             done.status = self.waiting()?;
-            if let Err(error) = self.store.collect() {
-                log::warn!("not everything could be tidied up: {error}");
-            }
+        }
+        if let Err(error) = self.store.collect() {
+            log::warn!("not everything could be tidied up: {error}");
         }
         self.tell(&Event::Synced)?;
         (done.bytes, done.requests) = (remote.bytes, remote.requests);
@@ -137,14 +138,20 @@ impl Updater {
             }
         };
         let offer = at.and_then(|at| seen.rollout.offers.get(at));
-        let release = match offer.map(|offer| offer.release) {
-            Some(Offered::Release { sequence, manifest }) => {
-                let id = BundleId(manifest);
-                let fetched = seen.manifests.get(&sequence).map(|(_, manifest)| manifest.clone());
-                let manifest = fetched.or_else(|| self.store.manifest(&id));
-                manifest.map(|manifest| Release::of(id, &manifest))
-            }
-            _ => None,
+        let fetched = |id: &BundleId| {
+            let mut judged = seen.manifests.values();
+            judged.find(|(bytes, _)| bundle_id(bytes) == *id).map(|(_, manifest)| manifest.clone())
+        };
+        let about = match offer.map(|offer| offer.release) {
+            Some(Offered::Release { manifest, .. }) => Which::Bundle(BundleId(manifest)),
+            Some(Offered::Builtin) => Which::Builtin,
+            None => seen.heading,
+        };
+        let release = match about {
+            Which::Bundle(id) => fetched(&id)
+                .or_else(|| self.store.manifest(&id))
+                .map(|manifest| Release::of(id, &manifest)),
+            Which::Builtin => self.embed.as_ref().map(Release::embedded),
         };
         Ok(Synced {
             status,

@@ -326,7 +326,7 @@ fn notes(path: &Path) -> Result<(farad::release::Blob, Vec<u8>)> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| Failure::file("reading the notes from", path, &error))?;
     let info = json!({ "schema": SCHEMA, "notes": text });
-    let bytes = farad::json::canonical(&info)
+    let bytes = farad::json::compact(&info)
         .map_err(|error| Failure::new("malformed", error.to_string()))?;
     if bytes.len() as u64 > farad::limits::INFO / 2 {
         return Err(Failure::new("too-large", "notes have at most 32 KiB"));
