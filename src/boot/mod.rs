@@ -79,7 +79,9 @@ pub struct BundleFacts {
     /// What its channel's policy says.
     pub standing: Standing,
     /// Launches counted on disk that were not followed by `ready`.
-    pub attempts: u32,
+    pub launches: u32,
+    /// One of them was given back. Kept with the count, so that no detour gives back a second.
+    pub excused: bool,
     /// It has a tombstone.
     pub blocked: bool,
 }
@@ -105,8 +107,8 @@ pub enum Effect {
     Block(BundleId, Reason),
     /// Count one more launch of a bundle.
     Mark(BundleId),
-    /// Give one counted launch back.
-    Unmark(BundleId),
+    /// Give one counted launch back, once and for all.
+    Excuse(BundleId),
     /// Forget the launches of a bundle.
     ForgetMarks(BundleId),
     /// Write the record.

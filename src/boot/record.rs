@@ -53,8 +53,6 @@ pub struct Trial {
     pub attempts: u32,
     /// The token of its latest launch.
     pub token: Token,
-    /// One launch was given back already.
-    pub excused: bool,
 }
 
 /// Proves that whoever says `ready` was started by the launch that got it: 128 random bits, hex.

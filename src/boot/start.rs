@@ -68,7 +68,8 @@ pub fn start(before: &Record, facts: &Facts<'_>) -> Plan {
     {
         replace_revoked(&mut record, facts);
     }
-    let given_back = u32::from(excuse(&mut record, facts, &mut effects));
+    let excused = excuse(&record, facts);
+    effects.extend(excused.map(Effect::Excuse));
     match record.next.take() {
         // Never tried: it is what the app was reviewed with.
         Some(Which::Builtin) => {
@@ -82,11 +83,12 @@ pub fn start(before: &Record, facts: &Facts<'_>) -> Plan {
                 && (facts.sound)(&id) =>
         {
             let token = facts.token.clone();
-            record.trial = Some(Trial { id, attempts: 0, token, excused: false });
+            record.trial = Some(Trial { id, attempts: 0, token });
         }
         _ => {}
     }
     if let Some(trial) = record.trial.take() {
+        let given_back = u32::from(excused == Some(trial.id));
         let attempts = attempts(&trial, facts).saturating_sub(given_back);
         if !(facts.sound)(&trial.id) {
             // Damaged, not bad: the next sync brings it back.
@@ -108,7 +110,7 @@ pub fn start(before: &Record, facts: &Facts<'_>) -> Plan {
                 last_resort: false,
             };
             let otherwise = Launch::stable(&record, facts, None);
-            record.trial = Some(Trial { attempts: attempts + 1, token, ..trial });
+            record.trial = Some(Trial { attempts: trial.attempts + 1, token, ..trial });
             return Plan { record, effects, launch, otherwise };
         }
     }
@@ -119,10 +121,11 @@ pub fn start(before: &Record, facts: &Facts<'_>) -> Plan {
     Plan { record, effects, otherwise: launch.clone(), launch }
 }
 
-/// Launches so far: the mark is written first, so it may know of one more.
+/// Launches that count: the mark is written first, so it may know of one more than the record.
 pub(super) fn attempts(trial: &Trial, facts: &Facts<'_>) -> u32 {
-    let marked = facts.bundles.get(&trial.id).map_or(0, |bundle| bundle.attempts);
-    trial.attempts.max(marked)
+    let bundle = facts.bundles.get(&trial.id);
+    let launches = bundle.map_or(0, |bundle| bundle.launches).max(trial.attempts);
+    launches.saturating_sub(u32::from(bundle.is_some_and(|bundle| bundle.excused)))
 }
 
 /// A store update or downgrade: what ran under the other app proves nothing under this one.
@@ -171,14 +174,8 @@ fn replace_revoked(record: &mut Record, facts: &Facts<'_>) {
 }
 
 /// The user or the system ended the trial's process: that was not the bundle's fault. Once.
-fn excuse(record: &mut Record, facts: &Facts<'_>, effects: &mut Vec<Effect>) -> bool {
-    let Some(trial) = &mut record.trial else { return false };
-    let counted = attempts(trial, facts);
-    if !facts.excused || trial.excused || counted == 0 {
-        return false;
-    }
-    trial.excused = true;
-    trial.attempts = counted;
-    effects.push(Effect::Unmark(trial.id));
-    true
+fn excuse(record: &Record, facts: &Facts<'_>) -> Option<BundleId> {
+    let id = record.trial.as_ref().map(|trial| trial.id)?;
+    let bundle = facts.bundles.get(&id)?;
+    (facts.excused && !bundle.excused && bundle.launches > 0).then_some(id)
 }

@@ -1,7 +1,7 @@
 //! Marks and tombstones: launches counted and bundles given up, kept apart from the record so that
 //! losing it does not forget that a bundle kills the app.
 //!
-//! `marks/<id>` has one byte a launch. `blocked/<id>` says why, and under which native app.
+//! `marks/<id>` has one byte `|` a launch, and one `-` if a launch was given back. `blocked/<id>` says why, and under which native app.
 
 use std::io::{self, Write};
 
@@ -15,6 +15,8 @@ use crate::json;
 const MARKS: &str = "marks";
 const BLOCKED: &str = "blocked";
 const LIMIT: u64 = 4 << 10;
+const LAUNCH: u8 = b'|';
+const GIVEN_BACK: u8 = b'-';
 
 /// Why a bundle is not launched any more on this device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,31 +27,33 @@ pub struct Tombstone {
     pub native: NativeIdentity,
 }
 
-/// Launches of `id` that no `ready` followed.
-pub(super) fn attempts(disk: &dyn Disk, id: &BundleId) -> io::Result<u32> {
-    let length = disk.length(&format!("{MARKS}/{id}"))?.unwrap_or(0);
-    Ok(u32::try_from(length).unwrap_or(u32::MAX))
+/// Launches of `id` that no `ready` followed, and whether one of them was given back.
+pub(super) fn launches(disk: &dyn Disk, id: &BundleId) -> io::Result<(u32, bool)> {
+    let bytes = disk.read(&format!("{MARKS}/{id}"), LIMIT)?.unwrap_or_default();
+    // A byte that is neither, after some damage, counts: the stricter reading.
+    let excused = bytes.contains(&GIVEN_BACK);
+    let launches = bytes.iter().filter(|byte| **byte != GIVEN_BACK).count();
+    Ok((u32::try_from(launches).unwrap_or(u32::MAX), excused))
 }
 
 /// Counts one more launch; durable when it returns.
 pub(super) fn mark(disk: &dyn Disk, id: &BundleId) -> io::Result<()> {
+    append(disk, id, LAUNCH)
+}
+
+/// Gives one counted launch back; durable when it returns.
+pub(super) fn excuse(disk: &dyn Disk, id: &BundleId) -> io::Result<()> {
+    append(disk, id, GIVEN_BACK)
+}
+
+fn append(disk: &dyn Disk, id: &BundleId, byte: u8) -> io::Result<()> {
     ready_folder(disk, MARKS)?;
     let path = format!("{MARKS}/{id}");
     let is_new = disk.length(&path)?.is_none();
     let mut file = disk.append(&path)?;
-    file.write_all(b"|")?;
+    file.write_all(&[byte])?;
     file.sync()?;
     if is_new { disk.sync_folder(MARKS) } else { Ok(()) }
-}
-
-/// Gives one counted launch back.
-pub(super) fn unmark(disk: &dyn Disk, id: &BundleId) -> io::Result<()> {
-    let left = attempts(disk, id)?.saturating_sub(1);
-    if left == 0 {
-        return forget_marks(disk, id);
-    }
-    let bytes: Vec<u8> = (0..left).map(|_| b'|').collect();
-    replace(disk, MARKS, &id.to_string(), &bytes)
 }
 
 /// Forgets the launches of `id`.
@@ -123,12 +127,12 @@ mod tests {
         let (disk, id) = (MemoryDisk::new(), BundleId(Digest::of(b"1")));
         for count in 1..=3 {
             mark(&disk, &id).unwrap();
-            assert_eq!(attempts(&disk.after_power_cut(), &id).unwrap(), count);
+            assert_eq!(launches(&disk.after_power_cut(), &id).unwrap(), (count, false));
         }
-        unmark(&disk, &id).unwrap();
-        assert_eq!(attempts(&disk.after_power_cut(), &id).unwrap(), 2);
+        excuse(&disk, &id).unwrap();
+        assert_eq!(launches(&disk.after_power_cut(), &id).unwrap(), (3, true));
         forget_marks(&disk, &id).unwrap();
-        assert_eq!(attempts(&disk.after_power_cut(), &id).unwrap(), 0);
+        assert_eq!(launches(&disk.after_power_cut(), &id).unwrap(), (0, false));
     }
 
     #[test]

@@ -13,6 +13,8 @@ mod marks;
 pub mod memory;
 mod real;
 mod record;
+#[cfg(all(test, feature = "publish"))]
+mod tests;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -326,10 +328,12 @@ impl Store {
         let mut found = std::collections::BTreeMap::new();
         for id in bundles::ids(disk).map_err(reading)? {
             let Some(manifest) = bundles::manifest(disk, &id).map_err(reading)? else { continue };
+            let (launches, excused) = marks::launches(disk, &id).map_err(reading)?;
             let facts = BundleFacts {
                 standing: standing(context, &manifest.channel, Some(manifest.sequence)),
                 native_fits: manifest.native.covers(&context.native.native),
-                attempts: marks::attempts(disk, &id).map_err(reading)?,
+                launches,
+                excused,
                 blocked: blocked.iter().any(|(other, _)| *other == id),
                 channel: manifest.channel,
                 sequence: manifest.sequence,
@@ -364,7 +368,7 @@ impl Store {
                     marks::block(disk, id, &tombstone)
                 }
                 Effect::Mark(id) => marks::mark(disk, id),
-                Effect::Unmark(id) => marks::unmark(disk, id),
+                Effect::Excuse(id) => marks::excuse(disk, id),
                 Effect::ForgetMarks(id) => marks::forget_marks(disk, id),
                 Effect::Write => record::save(disk, record),
                 Effect::Collect => {
