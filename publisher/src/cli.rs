@@ -84,7 +84,7 @@ enum Command {
     Verify(verify::Verify),
     /// Serve a repository on this machine, for trying things
     #[command(
-        after_help = "Example: farad serve --port 8080\nFaults: farad serve --fault cut=0.2,corrupt=0.1,unavailable=0.1"
+        after_help = "Example: farad serve --port 8080\nFaults: farad serve --fault stall=0.2,corrupt=0.1,unavailable=0.1"
     )]
     Serve(Serve),
     /// Be a phone: check, sync, boot, ready

@@ -26,8 +26,9 @@ use crate::passphrase::Passphrases;
 const PREFIX: [u8; 16] = [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
 const PLAIN: &str = "PRIVATE KEY";
 const ENCRYPTED: &str = "ENCRYPTED PRIVATE KEY";
-/// scrypt's cost: N = 2^15, r = 8, p = 1, which is 32 MiB.
-const SCRYPT_LOG_N: u8 = 15;
+/// scrypt's cost: N = 2^14, r = 8, p = 5 (16 MiB, five times over). OpenSSL refuses 32 MiB and more
+/// unless told otherwise.
+const SCRYPT: (u8, u32, u32) = (14, 8, 5);
 
 /// Folders of keys.
 #[derive(Debug, Clone)]
@@ -136,7 +137,8 @@ fn encode(document: &[u8], passphrase: Option<&str>) -> Result<Zeroizing<String>
         return document.to_pem(PLAIN, LineEnding::LF).map_err(|e| broken(e.into()));
     };
     let (salt, iv) = (random::<16>()?, random::<16>()?);
-    let cost = scrypt::Params::new(SCRYPT_LOG_N, 8, 1, 32)
+    let (log_n, r, p) = SCRYPT;
+    let cost = scrypt::Params::new(log_n, r, p, 32)
         .map_err(|_| Failure::new("key-invalid", "scrypt refuses its parameters"))?;
     let parameters = pbes2::Parameters::scrypt_aes256cbc(cost, &salt, &iv)
         .map_err(|_| Failure::new("key-invalid", "the key cannot be encrypted"))?;

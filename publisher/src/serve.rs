@@ -17,8 +17,8 @@ use crate::failure::{Failure, Result};
 /// Faults that the server makes on purpose; each is a share of all answers, 0 to 1.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Faults {
-    /// The connection ends halfway through the body.
-    pub cut: f64,
+    /// The body stops halfway, and the connection says nothing more.
+    pub stall: f64,
     /// One byte of the body is changed.
     pub corrupt: f64,
     /// 503 instead of the file.
@@ -28,7 +28,7 @@ pub struct Faults {
 impl std::str::FromStr for Faults {
     type Err = String;
 
-    /// Reads `cut=0.2,corrupt=0.1,unavailable=0.1`.
+    /// Reads `stall=0.2,corrupt=0.1,unavailable=0.1`.
     fn from_str(text: &str) -> std::result::Result<Self, String> {
         let mut faults = Self::default();
         for part in text.split(',') {
@@ -38,10 +38,10 @@ impl std::str::FromStr for Faults {
                 return Err(format!("{share} does not lie between 0 and 1"));
             }
             match name {
-                "cut" => faults.cut = share,
+                "stall" => faults.stall = share,
                 "corrupt" => faults.corrupt = share,
                 "unavailable" => faults.unavailable = share,
-                _ => return Err(format!("no fault {name}; there is cut, corrupt, unavailable")),
+                _ => return Err(format!("no fault {name}; there is stall, corrupt, unavailable")),
             }
         }
         Ok(faults)
@@ -191,8 +191,8 @@ impl Site {
         {
             *byte ^= 1;
         }
-        if self.strikes(self.faults.cut) {
-            return cut(request, &body);
+        if self.strikes(self.faults.stall) {
+            return stall(request, &body);
         }
         respond(request, status, headers, Some(body))
     }
@@ -250,8 +250,8 @@ fn respond(
     request.respond(response.with_chunked_threshold(usize::MAX))
 }
 
-/// Announces all of a body, sends half of it, and hangs up.
-fn cut(request: Request, body: &[u8]) -> std::io::Result<()> {
+/// Announces all of a body and sends half of it.
+fn stall(request: Request, body: &[u8]) -> std::io::Result<()> {
     let mut writer = request.into_writer();
     write!(writer, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len())?;
     writer.write_all(body.get(..body.len() / 2).unwrap_or_default())?;
@@ -296,9 +296,9 @@ mod tests {
 
     #[test]
     fn faults_are_read_from_text() {
-        let faults = "cut=0.2,corrupt=1".parse::<Faults>().unwrap();
-        assert_eq!(faults, Faults { cut: 0.2, corrupt: 1.0, unavailable: 0.0 });
-        assert!("cut=2".parse::<Faults>().is_err());
+        let faults = "stall=0.2,corrupt=1".parse::<Faults>().unwrap();
+        assert_eq!(faults, Faults { stall: 0.2, corrupt: 1.0, unavailable: 0.0 });
+        assert!("stall=2".parse::<Faults>().is_err());
         assert!("slow=0.1".parse::<Faults>().is_err());
     }
 }

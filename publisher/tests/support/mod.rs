@@ -1,0 +1,172 @@
+//! A publisher's folder, a server, and devices, all through the real command.
+
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use farad_publisher::serve::{Faults, Server};
+use serde_json::Value;
+
+pub const APP: &str = "com.example.shop";
+
+/// A publisher's folder with a project in it.
+pub struct Shop {
+    pub home: tempfile::TempDir,
+}
+
+impl Shop {
+    /// A project without passphrases and with a channel `production`.
+    pub fn new() -> Self {
+        let shop = Self::empty();
+        shop.ok(&["init", "--app", APP, "--no-passphrase"]);
+        shop
+    }
+
+    /// An empty folder.
+    pub fn empty() -> Self {
+        Self { home: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.home.path().join(path)
+    }
+
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_farad"));
+        command.args(args).current_dir(self.home.path()).stdin(Stdio::null());
+        command.env_remove("FARAD_PASSPHRASE_FILE");
+        command
+    }
+
+    pub fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().unwrap()
+    }
+
+    /// Succeeds, and returns the object that `--json` prints.
+    pub fn ok(&self, args: &[&str]) -> Value {
+        let output = self.run(&[args, &["--json"]].concat());
+        assert!(output.status.success(), "{args:?}: {output:?}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// Fails with exit code 1 and returns code and sentence.
+    pub fn fails(&self, args: &[&str]) -> (String, String) {
+        let output = self.run(&[args, &["--json"]].concat());
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {output:?}");
+        let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let text = |field: &str| answer["error"][field].as_str().unwrap().to_owned();
+        assert!(!text("message").contains('\n'), "one sentence: {answer}");
+        (text("code"), text("message"))
+    }
+
+    /// Makes a web folder whose content follows from `seed`.
+    pub fn web(&self, name: &str, seed: u64) -> PathBuf {
+        let folder = self.path(name);
+        fs::create_dir_all(folder.join("assets/img")).unwrap();
+        let noise = |length: u64| -> Vec<u8> {
+            let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+            (0..length)
+                .map(|_| {
+                    state ^= state << 13;
+                    state ^= state >> 7;
+                    state ^= state << 17;
+                    (state >> 32) as u8
+                })
+                .collect()
+        };
+        let write = |path: &str, bytes: &[u8]| fs::write(folder.join(path), bytes).unwrap();
+        write("index.html", format!("<!doctype html><title>{seed}</title>").as_bytes());
+        write("assets/app.js", format!("export const release = {seed};\n").repeat(3000).as_bytes());
+        write("assets/noise.bin", &noise(200_000));
+        write("assets/img/copy.bin", &noise(200_000));
+        write("assets/empty.css", b"");
+        folder
+    }
+
+    pub fn release(&self, version: &str, seed: u64) -> Value {
+        let web = format!("web-{version}");
+        self.web(&web, seed);
+        self.ok(&["release", &web, "--channel", "production", "--version", version])
+    }
+
+    pub fn serve(&self) -> Server {
+        Server::start(&self.path("updates"), 0, Faults::default()).unwrap()
+    }
+
+    pub fn device<'a>(&'a self, server: &Server, name: &str) -> Device<'a> {
+        Device { shop: self, url: server.url(), name: name.to_owned(), more: Vec::new() }
+    }
+
+    /// Every file of the repository that a phone can reach, by path.
+    pub fn published(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let mut files = files(&self.path("updates"));
+        files.retain(|path, _| !path.starts_with(".lock"));
+        files
+    }
+}
+
+/// A simulated device.
+pub struct Device<'a> {
+    pub shop: &'a Shop,
+    pub url: String,
+    pub name: String,
+    pub more: Vec<String>,
+}
+
+impl Device<'_> {
+    pub fn args<'b>(&'b self, action: &'b [&'b str]) -> Vec<&'b str> {
+        let mut args = vec!["device", "--url", &self.url, "--dir", &self.name];
+        args.extend(self.more.iter().map(String::as_str));
+        args.extend(action);
+        args
+    }
+
+    pub fn does(&self, action: &str) -> Value {
+        self.shop.ok(&self.args(&[action]))
+    }
+
+    pub fn fails(&self, action: &str) -> (String, String) {
+        self.shop.fails(&self.args(&[action]))
+    }
+
+    /// Starts, and says that the page came up.
+    pub fn boot_ready(&self) -> Value {
+        let boot = self.does("boot");
+        if boot["token"].is_string() {
+            self.does("ready");
+        }
+        boot
+    }
+
+    /// Syncs, starts, and says that the page came up.
+    pub fn update(&self) -> Value {
+        self.does("sync");
+        self.boot_ready()
+    }
+
+    /// The files that a start shows.
+    pub fn shown(&self, boot: &Value) -> BTreeMap<PathBuf, Vec<u8>> {
+        files(&self.shop.path(boot["path"].as_str().unwrap()))
+    }
+}
+
+/// All files below `folder`, by path.
+pub fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(&next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.strip_prefix(folder).unwrap().to_owned();
+                found.insert(name, fs::read(&path).unwrap());
+            }
+        }
+    }
+    found
+}
