@@ -10,7 +10,9 @@
         clippy::unwrap_used,
         clippy::indexing_slicing,
         clippy::panic,
-        clippy::cast_possible_truncation
+        clippy::cast_possible_truncation,
+        clippy::needless_pass_by_value,
+        clippy::type_complexity
     )
 )]
 

@@ -1,5 +1,7 @@
 //! A server that lies: what it serves is refused, and the phone goes on.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops at a surprise")]
+
 mod support;
 
 use std::fs;

@@ -1,5 +1,7 @@
 //! What a publisher and a phone live through together, by the real command over loopback.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops at a surprise")]
+
 mod support;
 
 use std::fs;

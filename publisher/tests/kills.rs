@@ -1,5 +1,7 @@
 //! Devices whose process is killed at random instants: every next start shows a good bundle.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops at a surprise")]
+
 mod support;
 
 use std::collections::BTreeMap;

@@ -14,7 +14,7 @@ use crate::digest::{Digest, Hasher};
 use crate::error::{Error, Result};
 use crate::limits;
 
-/// Files share a frame until it holds this many bytes, decoded.
+/// Files share a frame while it holds at most this many bytes, decoded.
 pub const GROUP: u64 = 64 << 10;
 /// zstd's level: packs are made once and read a million times.
 const LEVEL: i32 = 19;
@@ -74,7 +74,20 @@ fn hash(path: &Path) -> std::io::Result<(u64, Digest)> {
 /// # Errors
 /// [`Error::Digest`] where a file changed since the index was made; storage errors.
 pub fn write_pack(root: &Path, index: &Index, out: &mut dyn Write) -> Result<(Layout, Blob)> {
-    let groups = group(index);
+    write_pack_grouped(root, index, out, GROUP)
+}
+
+/// As [`write_pack`], with frames of another size: for measuring.
+///
+/// # Errors
+/// As [`write_pack`].
+pub fn write_pack_grouped(
+    root: &Path,
+    index: &Index,
+    out: &mut dyn Write,
+    frame: u64,
+) -> Result<(Layout, Blob)> {
+    let groups = group(index, frame);
     let workers = thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let (mut frames, mut hasher) = (Vec::with_capacity(groups.len()), Hasher::new());
     let (mut length, mut decoded) = (0, 0);
@@ -105,8 +118,8 @@ pub fn write_pack(root: &Path, index: &Index, out: &mut dyn Write) -> Result<(La
     Ok((Layout::new(frames), blob))
 }
 
-/// Which contents share a frame: neighbours by path, until [`GROUP`] is reached.
-fn group(index: &Index) -> Vec<Vec<usize>> {
+/// Which contents share a frame: neighbours by path, while they fit.
+fn group(index: &Index, frame: u64) -> Vec<Vec<usize>> {
     let mut groups: Vec<Vec<usize>> = Vec::new();
     let mut room = 0;
     for at in index.contents() {
@@ -118,7 +131,7 @@ fn group(index: &Index) -> Vec<Vec<usize>> {
             }
             _ => {
                 groups.push(vec![at]);
-                room = GROUP.saturating_sub(length);
+                room = frame.saturating_sub(length);
             }
         }
     }

@@ -1,6 +1,13 @@
 //! A publisher's folder, a server, and devices, all through the real command.
 
-#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "each test file uses its own part, and stops at a surprise"
+)]
 
 use std::collections::BTreeMap;
 use std::fs;
