@@ -15,13 +15,14 @@ use std::io::Write;
 use std::path::Path;
 
 use farad::release::Index;
-use farad::release::pack::{index_folder, small_blob, write_pack_grouped};
+use farad::release::pack::{Grouping, index_folder, small_blob, write_pack_grouped};
 
-const FRAMES: [u64; 6] = [0, 16 << 10, 32 << 10, 64 << 10, 128 << 10, 256 << 10];
+/// Largest file that shares a frame, and largest shared frame, in KiB.
+const GROUPINGS: [(u64, u64); 7] = [(0, 0), (2, 16), (2, 64), (4, 64), (8, 64), (16, 64), (64, 64)];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    println!("pair | frame KiB | frames | pack | of zip -9 | ranges with layout and index");
+    println!("pair | small, frame KiB | frames | pack | of zip -9 | ranges with layout and index");
     for pair in args.chunks(2) {
         let [old, new] = pair else { return Err("versions come in pairs".into()) };
         measure(Path::new(old), Path::new(new))?;
@@ -34,16 +35,16 @@ fn measure(old: &Path, new: &Path) -> Result<(), Box<dyn Error>> {
     let zip = zipped(new, &after)?;
     let has: HashSet<_> = before.files().iter().map(|file| file.sha256).collect();
     let index = small_blob(&after.to_bytes())?.0.length;
-    for frame in FRAMES {
-        let (layout, pack) = write_pack_grouped(new, &after, &mut std::io::sink(), frame)?;
+    for (small, frame) in GROUPINGS {
+        let grouping = Grouping { small: small << 10, frame: frame << 10 };
+        let (layout, pack) = write_pack_grouped(new, &after, &mut std::io::sink(), grouping)?;
         let lacking = |at: &usize| after.files().get(*at).is_some_and(|f| !has.contains(&f.sha256));
         let wanted = layout.frames().iter().filter(|frame| frame.files.iter().any(lacking));
         let ranges: u64 = wanted.map(|frame| frame.length).sum();
         let layout_bytes = small_blob(&layout.to_bytes()?)?.0.length;
         println!(
-            "{} | {} | {} | {} | {:.1} % | {}",
+            "{} | {small}, {frame} | {} | {} | {:.1} % | {}",
             new.display(),
-            frame >> 10,
             layout.frames().len(),
             pack.length,
             100.0 * pack.length as f64 / zip as f64,

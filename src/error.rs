@@ -159,6 +159,11 @@ pub enum TrustKind {
     WrongRepository,
 }
 
+/// A document of another app or channel: perhaps signed by the same keys, and still not for here.
+pub(crate) fn wrong_repository(what: &str) -> Error {
+    TrustError::new(what, TrustKind::WrongRepository, "").into()
+}
+
 impl TrustKind {
     /// Stable, kebab-case code.
     #[must_use]

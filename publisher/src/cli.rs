@@ -135,7 +135,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn dispatch(cli: &Cli) -> Result<Report> {
-    let passphrases = Passphrases { fd: cli.passphrase_fd };
+    let passphrases = Passphrases::new(cli.passphrase_fd);
     let config = &cli.config;
     match &cli.command {
         Command::Init(args) => init::run(args, config, &passphrases),

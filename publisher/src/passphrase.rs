@@ -1,5 +1,7 @@
 //! Passphrases: from the terminal or a file, never from the command line or the environment.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, Read};
 use std::path::PathBuf;
 
@@ -14,12 +16,30 @@ const FILE: &str = "FARAD_PASSPHRASE_FILE";
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Passphrases {
     /// A file descriptor to read them from, on Unix.
-    pub(crate) fd: Option<u32>,
+    fd: Option<u32>,
+    /// What was asked for already: one command asks once for each group of keys.
+    known: RefCell<BTreeMap<String, Zeroizing<String>>>,
+    /// What the file said: a pipe can be read only once.
+    text: RefCell<Option<Zeroizing<String>>>,
 }
 
 impl Passphrases {
+    /// Passphrases from file descriptor `fd`, else from the environment's file or the terminal.
+    pub(crate) fn new(fd: Option<u32>) -> Self {
+        Self { fd, ..Self::default() }
+    }
+
     /// The passphrase of the keys in folder `group` (`root`, `release`, `online`).
     pub(crate) fn ask(&self, group: &str) -> Result<Zeroizing<String>> {
+        if let Some(known) = self.known.borrow().get(group) {
+            return Ok(known.clone());
+        }
+        let asked = self.ask_anew(group)?;
+        self.known.borrow_mut().insert(group.to_owned(), asked.clone());
+        Ok(asked)
+    }
+
+    fn ask_anew(&self, group: &str) -> Result<Zeroizing<String>> {
         if let Some(text) = self.given()? {
             return pick(&text, group);
         }
@@ -34,6 +54,12 @@ impl Passphrases {
 
     /// A new passphrase for the keys in folder `group`, asked twice.
     pub(crate) fn choose(&self, group: &str) -> Result<Zeroizing<String>> {
+        let chosen = self.choose_anew(group)?;
+        self.known.borrow_mut().insert(group.to_owned(), chosen.clone());
+        Ok(chosen)
+    }
+
+    fn choose_anew(&self, group: &str) -> Result<Zeroizing<String>> {
         if let Some(text) = self.given()? {
             return pick(&text, group);
         }
@@ -56,6 +82,9 @@ impl Passphrases {
     }
 
     fn given(&self) -> Result<Option<Zeroizing<String>>> {
+        if let Some(text) = &*self.text.borrow() {
+            return Ok(Some(text.clone()));
+        }
         let path = match (self.fd, std::env::var_os(FILE)) {
             (Some(fd), _) => PathBuf::from(format!("/dev/fd/{fd}")),
             (None, Some(path)) => PathBuf::from(path),
@@ -65,6 +94,7 @@ impl Passphrases {
         std::fs::File::open(&path)
             .and_then(|file| file.take(16 << 10).read_to_string(&mut text))
             .map_err(|error| Failure::file("reading passphrases from", &path, &error))?;
+        *self.text.borrow_mut() = Some(text.clone());
         Ok(Some(text))
     }
 }

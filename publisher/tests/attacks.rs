@@ -99,7 +99,7 @@ fn another_apps_repository_is_refused_though_its_keys_are_the_same() {
     let server = shop.serve();
     let mut phone = shop.device(&server, "phone");
     phone.more = ["--app", "com.example.other"].map(str::to_owned).to_vec();
-    assert_eq!(phone.fails("sync").0, "malformed");
+    assert_eq!(phone.fails("sync").0, "wrong-repository");
 }
 
 #[test]

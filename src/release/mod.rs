@@ -19,7 +19,7 @@ pub use layout::{Frame, Layout};
 pub use path::check_path;
 
 use crate::digest::Digest;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, wrong_repository};
 use crate::id::{AppId, BundleId, Channel};
 use crate::native::NativeRange;
 use crate::time::UnixTime;
@@ -107,7 +107,7 @@ impl Manifest {
         let manifest = Self::parse_any(bytes)?;
         let refuse = |detail: String| Err(Error::document(format!("manifest {sequence}"), detail));
         if manifest.app != *app || manifest.channel != *channel {
-            return refuse(format!("made for {} in {}", manifest.app, manifest.channel));
+            return Err(wrong_repository("manifest"));
         }
         if manifest.sequence != sequence {
             return refuse(format!("says that it is {}", manifest.sequence));

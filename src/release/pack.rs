@@ -14,8 +14,17 @@ use crate::digest::{Digest, Hasher};
 use crate::error::{Error, Result};
 use crate::limits;
 
-/// Files share a frame while it holds at most this many bytes, decoded.
-pub const GROUP: u64 = 64 << 10;
+/// How files share frames.
+#[derive(Debug, Clone, Copy)]
+pub struct Grouping {
+    /// Files of at most this many bytes share a frame with their neighbours.
+    pub small: u64,
+    /// A frame that is shared holds at most this many bytes, decoded.
+    pub frame: u64,
+}
+
+/// How packs are made.
+pub const GROUPING: Grouping = Grouping { small: 4 << 10, frame: 64 << 10 };
 /// zstd's level: packs are made once and read a million times.
 const LEVEL: i32 = 19;
 /// Name of the file that marks a native app's built-in bundle; no part of any identity.
@@ -74,10 +83,10 @@ fn hash(path: &Path) -> std::io::Result<(u64, Digest)> {
 /// # Errors
 /// [`Error::Digest`] where a file changed since the index was made; storage errors.
 pub fn write_pack(root: &Path, index: &Index, out: &mut dyn Write) -> Result<(Layout, Blob)> {
-    write_pack_grouped(root, index, out, GROUP)
+    write_pack_grouped(root, index, out, GROUPING)
 }
 
-/// As [`write_pack`], with frames of another size: for measuring.
+/// As [`write_pack`], with another grouping: for measuring.
 ///
 /// # Errors
 /// As [`write_pack`].
@@ -85,9 +94,9 @@ pub fn write_pack_grouped(
     root: &Path,
     index: &Index,
     out: &mut dyn Write,
-    frame: u64,
+    grouping: Grouping,
 ) -> Result<(Layout, Blob)> {
-    let groups = group(index, frame);
+    let groups = group(index, grouping);
     let workers = thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let (mut frames, mut hasher) = (Vec::with_capacity(groups.len()), Hasher::new());
     let (mut length, mut decoded) = (0, 0);
@@ -118,20 +127,22 @@ pub fn write_pack_grouped(
     Ok((Layout::new(frames), blob))
 }
 
-/// Which contents share a frame: neighbours by path, while they fit.
-fn group(index: &Index, frame: u64) -> Vec<Vec<usize>> {
+/// Which contents share a frame: small ones that are neighbours by path, while they fit. A large
+/// file never shares: whoever lacks its small neighbour would fetch it along.
+fn group(index: &Index, grouping: Grouping) -> Vec<Vec<usize>> {
     let mut groups: Vec<Vec<usize>> = Vec::new();
     let mut room = 0;
     for at in index.contents() {
         let length = index.files().get(at).map_or(0, |file| file.length);
+        let small = length <= grouping.small;
         match groups.last_mut() {
-            Some(group) if length <= room => {
+            Some(group) if small && length <= room => {
                 group.push(at);
                 room -= length;
             }
             _ => {
                 groups.push(vec![at]);
-                room = frame.saturating_sub(length);
+                room = if small { grouping.frame.saturating_sub(length) } else { 0 };
             }
         }
     }

@@ -15,7 +15,7 @@ pub use choose::{Choice, Device, Running, Verdict, choose};
 pub use policy::{BuiltIn, Policy};
 
 use crate::digest::Digest;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, wrong_repository};
 use crate::id::{AppId, Channel};
 use crate::release::SCHEMA;
 use crate::{json, limits};
@@ -85,7 +85,7 @@ impl Rollout {
             return refuse("of another schema");
         }
         if rollout.app != *app || rollout.channel != *channel {
-            return refuse("made for another app or channel");
+            return Err(wrong_repository("rollout"));
         }
         if rollout.offers.len() > limits::OFFERS {
             return refuse("too many offers");

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, wrong_repository};
 use crate::id::{AppId, Channel};
 use crate::release::{Blob, SCHEMA};
 use crate::{json, limits};
@@ -74,7 +74,7 @@ impl Policy {
             return refuse("of another schema");
         }
         if policy.app != *app || policy.channel != *channel {
-            return refuse("made for another app or channel");
+            return Err(wrong_repository("policy"));
         }
         if policy.revoked.len() > limits::REVOKED {
             return refuse("too many revocations");

@@ -1,0 +1,101 @@
+//! Delegations: who may speak of what, in which order.
+
+use super::*;
+
+#[test]
+fn a_role_that_the_snapshot_does_not_name_is_not_asked_for() {
+    let mut repo = Repo::new();
+    delegate(&mut repo.targets, "ghost", &["online"], &["ghost/*"], true);
+    repo.targets.common.version = 2;
+    repo.publish();
+    let error = Device::new(&repo).get(&repo, "ghost/file").unwrap_err();
+    assert_eq!(error.code(), "not-in-snapshot");
+    assert!(!repo.requests().iter().any(|file| file.contains("ghost")));
+}
+
+#[test]
+fn a_role_cannot_list_what_was_not_delegated_to_it() {
+    let mut repo = Repo::new();
+    repo.put("production-rollout", "beta/rollout.json", b"not mine");
+    repo.role("production-rollout", &[]).common.version = 2;
+    repo.publish();
+    let error = Device::new(&repo).get(&repo, "beta/rollout.json").unwrap_err();
+    assert_eq!(error.code(), "target-not-found");
+}
+
+#[test]
+fn a_terminating_role_has_the_last_word() {
+    for terminating in [true, false] {
+        let mut repo = Repo::new();
+        delegate(&mut repo.targets, "first", &["a"], &["x/*"], terminating);
+        delegate(&mut repo.targets, "second", &["b"], &["x/*"], true);
+        repo.targets.common.version = 2;
+        repo.role("first", &["a"]);
+        repo.role("second", &["b"]);
+        repo.put("second", "x/file", b"from the second");
+        repo.publish();
+        assert_eq!(Device::new(&repo).get(&repo, "x/file").is_ok(), !terminating);
+    }
+}
+
+#[test]
+fn earlier_delegations_come_first_with_all_below_them() {
+    let mut repo = Repo::new();
+    delegate(&mut repo.targets, "first", &["a"], &["x/*"], false);
+    delegate(&mut repo.targets, "second", &["b"], &["x/*"], false);
+    repo.targets.common.version = 2;
+    delegate(repo.role("first", &["a"]), "below", &["c"], &["x/*"], false);
+    repo.role("second", &["b"]);
+    repo.role("below", &["c"]);
+    repo.put("below", "x/file", b"below the first");
+    repo.put("second", "x/file", b"from the second");
+    repo.publish();
+    assert_eq!(Device::new(&repo).get(&repo, "x/file").unwrap(), b"below the first");
+}
+
+#[test]
+fn a_circle_of_delegations_ends() {
+    let mut repo = Repo::new();
+    delegate(&mut repo.targets, "a", &["a"], &["x/*"], false);
+    repo.targets.common.version = 2;
+    delegate(repo.role("a", &["a"]), "b", &["b"], &["x/*"], false);
+    delegate(repo.role("b", &["b"]), "a", &["a"], &["x/*"], false);
+    repo.publish();
+    let error = Device::new(&repo).get(&repo, "x/file").unwrap_err();
+    assert_eq!(error.code(), "target-not-found");
+    assert!(repo.requests().len() < 10);
+}
+
+#[test]
+fn a_role_reached_by_two_delegators_is_verified_for_each() {
+    let mut repo = Repo::new();
+    delegate(&mut repo.targets, "one", &["a"], &["x/*"], true);
+    delegate(&mut repo.targets, "two", &["b"], &["y/*"], true);
+    repo.targets.common.version = 2;
+    delegate(repo.role("one", &["a"]), "shared", &["c"], &["x/*"], true);
+    delegate(repo.role("two", &["b"]), "shared", &["d"], &["y/*"], true);
+    repo.role("shared", &["c"]);
+    repo.put("shared", "x/file", b"x");
+    repo.put("shared", "y/file", b"y");
+    repo.publish();
+    let mut device = Device::new(&repo);
+    assert!(device.get(&repo, "x/file").is_ok());
+    let error = device.get(&repo, "y/file").unwrap_err();
+    assert_eq!(error.code(), "signature");
+}
+
+#[test]
+fn role_names_stay_one_segment() {
+    for name in ["../up", "/abs", "a/b", "q?x#y", "%2e"] {
+        let mut repo = Repo::new();
+        delegate(&mut repo.targets, name, &["a"], &["x/*"], true);
+        repo.targets.common.version = 2;
+        repo.role(name, &["a"]);
+        repo.put(name, "x/file", b"x");
+        repo.publish();
+        let mut device = Device::new(&repo);
+        assert!(device.get(&repo, "x/file").is_ok(), "{name}");
+        let kept = device.kept.keys().find(|kept| **kept == kept_name(name));
+        assert!(kept.is_some_and(|kept| !kept.contains(['/', '?', '#'])), "{name}");
+    }
+}

@@ -1,0 +1,114 @@
+//! Documentation that code can be held against.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops at a surprise")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap()
+}
+
+/// Texts between double quotes in the `code` functions of `src/error.rs`.
+fn codes_in_code() -> BTreeSet<String> {
+    let text = read("src/error.rs");
+    let mut found = BTreeSet::new();
+    for body in text.split("fn code(self)").chain(text.split("fn code(&self)")).skip(1) {
+        let body = body.split("\n    }\n").next().unwrap();
+        for line in body.lines().filter(|line| line.contains("=>")) {
+            if let Some(code) = line.split('"').nth(1) {
+                found.insert(code.to_owned());
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn every_code_stands_in_the_table_and_no_other() {
+    let table: BTreeSet<String> = read("docs/errors.md")
+        .lines()
+        .filter_map(|line| Some(line.strip_prefix("| `")?.split('`').next()?.to_owned()))
+        .collect();
+    let code = codes_in_code();
+    assert!(code.len() > 20, "{code:?}");
+    assert_eq!(table, code);
+    for kebab in &code {
+        assert!(kebab.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'), "{kebab}");
+    }
+}
+
+fn markdown(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.is_dir() && !["target", "node_modules", ".git"].contains(&name.as_str()) {
+            found.extend(markdown(&path));
+        } else if name.ends_with(".md") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    for page in markdown(root()) {
+        let text = fs::read_to_string(&page).unwrap();
+        for (at, _) in text.match_indices("](") {
+            let link = text[at + 2..].split([')', '#']).next().unwrap();
+            if link.is_empty() || link.contains("://") {
+                continue;
+            }
+            let target = page.parent().unwrap().join(link);
+            assert!(target.exists(), "{}: {link}", page.display());
+        }
+    }
+}
+
+#[test]
+fn every_test_that_security_names_exists() {
+    let mut sources = String::new();
+    let mut folders = vec![root().join("src"), root().join("tests"), root().join("publisher")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                sources += &fs::read_to_string(path).unwrap();
+            }
+        }
+    }
+    let text = read("docs/security.md");
+    let named =
+        text.split('`').filter(|word| word.contains('_') && !word.contains(['.', ' ', '-']));
+    let named: Vec<_> = named.filter(|word| word.chars().any(char::is_lowercase)).collect();
+    assert!(named.len() > 8, "{named:?}");
+    for name in named {
+        assert!(sources.contains(&format!("fn {name}(")), "no test {name}");
+    }
+}
+
+#[test]
+fn contributing_lists_the_tasks_that_there_are() {
+    let text = read("CONTRIBUTING.md");
+    let main = read("xtask/src/main.rs");
+    let tasks = main.split("enum Task {").nth(1).unwrap().split("\n}\n").next().unwrap();
+    let names = tasks.lines().filter_map(|line| {
+        let name = line.trim().trim_end_matches(['{', ',', ' ']);
+        let is_variant = line.starts_with("    ") && !line.starts_with("     ");
+        (is_variant && name.starts_with(char::is_uppercase)).then(|| name.to_lowercase())
+    });
+    let names: Vec<_> = names.collect();
+    assert!(names.len() >= 3, "{names:?}");
+    for name in names {
+        assert!(text.contains(&format!("cargo xtask {name} ")), "{name}");
+    }
+}
