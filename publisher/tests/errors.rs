@@ -79,7 +79,9 @@ fn keys_are_encrypted_private_and_never_on_the_command_line() {
         command.env("FARAD_PASSPHRASE_FILE", shop.path(file)).output().unwrap()
     };
     assert!(with(&["init", "--app", APP], "pass").status.success());
-    for key in support::files(&shop.path("keys")).values() {
+    let mut keys = support::files(&shop.path("keys"));
+    assert_eq!(keys.remove(std::path::Path::new(".gitignore")).as_deref(), Some(&b"*\n"[..]));
+    for key in keys.values() {
         assert!(String::from_utf8_lossy(key).starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----"));
     }
     let pem = shop.path("keys/online/timestamp.pem");

@@ -110,17 +110,18 @@ pub(super) fn manifest(disk: &dyn Disk, id: &BundleId) -> io::Result<Option<Mani
 
 /// The index of a committed bundle, if marker and index agree.
 pub(super) fn index(disk: &dyn Disk, id: &BundleId) -> io::Result<Option<Index>> {
+    Ok(index_bytes(disk, id)?.and_then(|bytes| Index::parse(&bytes).ok()))
+}
+
+/// The bytes of the index, if they have the digest that the marker names.
+fn index_bytes(disk: &dyn Disk, id: &BundleId) -> io::Result<Option<Vec<u8>>> {
     let marker = sized(disk.read(&format!("{BUNDLES}/{id}/committed"), 256))?;
     let identity = marker.as_deref().and_then(|marker| {
         let text = std::str::from_utf8(marker).ok()?;
         text.strip_prefix("farad-bundle 1\n")?.strip_suffix('\n')?.parse::<Digest>().ok()
     });
     let bytes = sized(disk.read(&format!("{BUNDLES}/{id}/index"), limits::INDEX))?;
-    let (Some(identity), Some(bytes)) = (identity, bytes) else { return Ok(None) };
-    if Digest::of(&bytes) != identity {
-        return Ok(None);
-    }
-    Ok(Index::parse(&bytes).ok())
+    Ok(bytes.filter(|bytes| identity == Some(Digest::of(bytes))))
 }
 
 /// A file that is longer than ours can be is damaged, which is not an I/O error.
@@ -134,15 +135,19 @@ fn sized(read: io::Result<Option<Vec<u8>>>) -> io::Result<Option<Vec<u8>>> {
 /// Whether a bundle is complete and, as far as a start can tell, undamaged: marker, index, the
 /// entry file's digest, every file's length. The digests of the rest are for [`damaged`].
 pub(super) fn sound(disk: &dyn Disk, id: &BundleId) -> io::Result<bool> {
-    let Some(index) = index(disk, id)? else { return Ok(false) };
+    let Some(index) = index_bytes(disk, id)? else { return Ok(false) };
     let folder = files_folder(id);
-    for file in index.files() {
-        if disk.length(&format!("{folder}/{}", file.path))? != Some(file.length) {
+    let mut entry = None;
+    for (sha256, length, path) in Index::lines(&index) {
+        if disk.length(&format!("{folder}/{path}"))? != Some(length) {
             return Ok(false);
         }
+        if path == ENTRY {
+            entry = sha256.parse().ok();
+        }
     }
-    let Some(entry) = index.file(ENTRY) else { return Ok(false) };
-    Ok(digest_of(disk, &format!("{folder}/{ENTRY}"))? == entry.sha256)
+    let Some(entry) = entry else { return Ok(false) };
+    Ok(digest_of(disk, &format!("{folder}/{ENTRY}"))? == entry)
 }
 
 /// Paths of files whose bytes are not those of the index. Reads the whole bundle.

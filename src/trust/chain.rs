@@ -14,7 +14,11 @@ use crate::time::UnixTime;
 /// Files that are dropped when root gives timestamp or snapshot to other keys.
 const REFERENCES: [&str; 3] = ["timestamp.json", "snapshot.json", super::session::BOUND];
 
-/// The trusted set at the newest kept root, and whether all earlier state was dropped.
+/// The name under which it is kept that earlier state was dropped.
+const RESET: &str = "reset";
+
+/// The trusted set at the newest kept root, and whether all earlier state was dropped since the last
+/// session that ended well.
 pub(super) fn begin(
     shipped: &[u8],
     now: UnixTime,
@@ -33,12 +37,15 @@ pub(super) fn begin(
         for name in keep.names()? {
             keep.remove(&name)?;
         }
+        // Stands until a session ends well: this one may be cut short before its caller heard.
+        keep.save(RESET, b"")?;
     }
     if keep.load(&root_name(start))?.as_deref() != Some(shipped) {
         keep.save(&root_name(start), shipped)?;
     }
     follow_kept(&mut set, keep)?;
-    Ok((set, !connected))
+    let reset = keep.load(RESET)?.is_some();
+    Ok((set, reset))
 }
 
 /// Asks the source for newer roots until it has none (5.3), keeping each as it is verified.

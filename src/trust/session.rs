@@ -58,7 +58,8 @@ pub struct Session<'a> {
     /// delegator is verified again, by that one's keys.
     roles: BTreeMap<(String, String), Targets>,
     used: BTreeSet<String>,
-    /// All earlier state was dropped, since it has nothing to do with the shipped root.
+    /// All earlier state was dropped, since it has nothing to do with the shipped root: the caller
+    /// drops what it derived from it. Told until a session ends well.
     pub reset: bool,
     /// The timestamp is newer than the one kept before.
     pub changed: bool,
@@ -87,10 +88,8 @@ pub fn with_session<T>(
     mut work: impl FnMut(&mut Session<'_>) -> Result<T>,
 ) -> Result<T> {
     let probe = setting.order == Order::Strict || probe_is_due(&load_hints(keep)?, setting.now);
-    // Told until an attempt finishes: the first one may drop everything and then fail.
-    let mut reset = false;
     let mut attempt = |probe: bool| {
-        let mut session = Session::refresh(setting, probe, &mut reset, &mut *keep, &mut *source)?;
+        let mut session = Session::refresh(setting, probe, &mut *keep, &mut *source)?;
         let outcome = work(&mut session)?;
         session.forget_unused()?;
         Ok(outcome)
@@ -118,16 +117,14 @@ impl<'a> Session<'a> {
     fn refresh(
         setting: &Setting<'_>,
         probe: bool,
-        reset: &mut bool,
         keep: &'a mut dyn Keep,
         source: &'a mut dyn Source,
     ) -> Result<Self> {
         let bound = load_bound(keep)?;
         let now = setting.now.max(setting.built).max(bound);
-        let (set, dropped) = chain::begin(setting.root, now, keep, source)?;
-        *reset |= dropped;
+        let (set, reset) = chain::begin(setting.root, now, keep, source)?;
         let (roles, used) = (BTreeMap::new(), BTreeSet::new());
-        let mut session = Self { set, keep, source, roles, used, reset: *reset, changed: false };
+        let mut session = Self { set, keep, source, roles, used, reset, changed: false };
         if probe {
             chain::follow_source(&mut session.set, session.keep, session.source)?;
             let mut hints = load_hints(session.keep)?;

@@ -67,6 +67,8 @@ pub(crate) fn run(init: &Init, config: &Path, passphrases: &Passphrases) -> Resu
     let keys = Keys::new(project.keys(), passphrases.clone());
     let root = make_repository(&project, &channels, &keys, !init.no_passphrase)?;
     create(&project.root_file(), &root)?;
+    // Private keys are not committed by accident.
+    create(&project.keys().join(".gitignore"), b"*\n")?;
     project.save(config)?;
     let keys_at = project.keys();
     let text = format!(

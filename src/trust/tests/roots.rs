@@ -185,3 +185,32 @@ fn an_app_with_a_root_of_another_repository_starts_anew() {
     device.shipped = other.shipped();
     assert!(device.sync(&other).is_ok(), "its timestamp is older, but nobody promised otherwise");
 }
+
+#[test]
+fn a_reset_is_told_until_a_session_ends_well() {
+    let repo = Repo::new();
+    let mut device = Device::new(&repo);
+    device.sync(&repo).unwrap();
+    let mut other = Repo::new();
+    other.root.common.expires = at(NOW + 99 * DAY);
+    let shipped = sign_by(&other.root, &["root"]);
+    other.files.insert("1.root.json".to_owned(), shipped);
+    device.shipped = other.shipped();
+    let timestamp = other.files.remove("timestamp.json").unwrap();
+    assert_eq!(device.refusal(&other), refused("timestamp", TrustKind::Missing));
+    other.files.insert("timestamp.json".to_owned(), timestamp);
+    let seed = BTreeMap::new();
+    let setting = Setting {
+        root: &device.shipped,
+        now: at(NOW),
+        built: at(0),
+        order: Order::Hot,
+        seed: &seed,
+    };
+    let mut told = || {
+        let (keep, source) = (&mut device.kept, &mut other.clone());
+        with_session(&setting, keep, source, |session| Ok(session.reset)).unwrap()
+    };
+    assert!(told());
+    assert!(!told());
+}
