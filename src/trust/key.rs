@@ -3,11 +3,14 @@
 //! Enters: key objects of root and targets metadata. Leaves: a yes or no to "does this signature of
 //! these bytes come from that key". A key of an unknown type is no error: it verifies nothing.
 
+use ring::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::digest::Digest;
 use crate::{hex, json};
+
+const P256: &str = "ecdsa-sha2-nistp256";
 
 /// A public key as it stands in metadata, unknown fields included.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,23 +43,114 @@ impl Key {
         (self.text("/scheme").to_owned(), self.text("/keyval/public").trim().to_owned())
     }
 
-    /// Whether `signature` is this key's signature of `message`.
+    /// Whether `signed` is this key's signature of `message`.
     #[must_use]
-    pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+    pub fn verifies(&self, message: &[u8], signed: &[u8]) -> bool {
         let (keytype, scheme) = (self.text("/keytype"), self.text("/scheme"));
-        match (keytype, scheme) {
-            ("ed25519", "ed25519") => {
-                hex::decode(self.text("/keyval/public")).is_some_and(|public| {
-                    ring::signature::UnparsedPublicKey::new(&ring::signature::ED25519, public)
-                        .verify(message, signature)
-                        .is_ok()
-                })
+        let public = self.text("/keyval/public");
+        let (algorithm, public): (&dyn VerificationAlgorithm, _) = match (keytype, scheme) {
+            ("ed25519", "ed25519") => (&signature::ED25519, hex::decode(public)),
+            // Old metadata repeats the scheme as the type.
+            ("ecdsa" | P256, P256) => (&signature::ECDSA_P256_SHA256_ASN1, p256_point(public)),
+            ("rsa", "rsassa-pss-sha256") => {
+                (&signature::RSA_PSS_2048_8192_SHA256, rsa_public_key(public))
             }
-            _ => false,
-        }
+            _ => return false,
+        };
+        public.is_some_and(|public| {
+            UnparsedPublicKey::new(algorithm, public).verify(message, signed).is_ok()
+        })
     }
 
     fn text(&self, pointer: &str) -> &str {
         self.0.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    }
+}
+
+/// The uncompressed point in a SubjectPublicKeyInfo of P-256 (RFC 5480). All of it before the point is
+/// fixed, so it is compared and not parsed.
+fn p256_point(pem: &str) -> Option<Vec<u8>> {
+    const PREFIX: &str = "3059301306072a8648ce3d020106082a8648ce3d030107034200";
+    let der = spki(pem)?;
+    let point = der.strip_prefix(hex::decode(PREFIX)?.as_slice())?;
+    (point.len() == 65).then(|| point.to_vec())
+}
+
+/// The RSAPublicKey in a SubjectPublicKeyInfo (RFC 8017, appendix A.1).
+fn rsa_public_key(pem: &str) -> Option<Vec<u8>> {
+    const ALGORITHM: &str = "300d06092a864886f70d0101010500";
+    let der = spki(pem)?;
+    let inside = der_content(&der, 0x30)?;
+    let bits = inside.strip_prefix(hex::decode(ALGORITHM)?.as_slice())?;
+    // No unused bits, then the key.
+    der_content(bits, 0x03)?.strip_prefix(&[0]).map(<[u8]>::to_vec)
+}
+
+fn spki(pem: &str) -> Option<Vec<u8>> {
+    let (label, der) = pem_rfc7468::decode_vec(pem.trim().as_bytes()).ok()?;
+    (label == "PUBLIC KEY").then_some(der)
+}
+
+/// The content of the one DER value of type `tag` that `bytes` are.
+fn der_content(bytes: &[u8], tag: u8) -> Option<&[u8]> {
+    let (found, rest) = bytes.split_first()?;
+    let (first, rest) = rest.split_first()?;
+    let (length, content) = match first {
+        0x82 => {
+            let (length, content) = rest.split_first_chunk::<2>()?;
+            (usize::from(u16::from_be_bytes(*length)), content)
+        }
+        0x81 => rest.split_first().map(|(length, content)| (usize::from(*length), content))?,
+        short => (usize::from(*short), rest),
+    };
+    (*found == tag && content.len() == length).then_some(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Keys and signatures of "a message" by Python's `cryptography`, one of each type.
+    fn vectors() -> Vec<(Key, Vec<u8>)> {
+        let text = include_str!("../../tests/vectors/signatures.json");
+        let vectors: Vec<Value> = serde_json::from_str(text).unwrap();
+        let read = |vector: &Value| {
+            let signature = hex::decode(vector["sig"].as_str().unwrap()).unwrap();
+            (Key(vector["key"].clone()), signature)
+        };
+        vectors.iter().map(read).collect()
+    }
+
+    #[test]
+    fn signatures_of_another_implementation_verify() {
+        assert_eq!(vectors().len(), 3);
+        for (key, signature) in vectors() {
+            assert!(key.verifies(b"a message", &signature), "{key:?}");
+            assert!(!key.verifies(b"a massage", &signature), "{key:?}");
+            for at in [0, signature.len() / 2, signature.len() - 1] {
+                let mut changed = signature.clone();
+                changed[at] ^= 1;
+                assert!(!key.verifies(b"a message", &changed), "{key:?}");
+            }
+            assert!(!key.verifies(b"a message", b""));
+        }
+    }
+
+    #[test]
+    fn keys_that_make_no_sense_verify_nothing() {
+        for (key, signature) in vectors() {
+            for (field, value) in [
+                ("/keytype", "x"),
+                ("/scheme", "x"),
+                ("/keyval/public", ""),
+                ("/keyval/public", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"),
+                ("/keyval/public", "00"),
+            ] {
+                let mut strange = key.clone();
+                *strange.0.pointer_mut(field).unwrap() = value.into();
+                assert!(!strange.verifies(b"a message", &signature), "{field} {value}");
+            }
+        }
+        assert!(!Key(Value::Null).verifies(b"", b""));
     }
 }

@@ -92,19 +92,25 @@ pub trait Keep {
 /// The name under which a role's file is kept: anything but letters, digits, `-` and `_` is
 /// percent-encoded, so that no role name is a path.
 fn kept_name(role: &str) -> String {
-    quote(role) + ".json"
+    quote(role, b"-_") + ".json"
 }
 
-/// Percent-encodes a role name into one segment of a path.
-fn quote(role: &str) -> String {
+/// A role name as one segment of a URL: all but the unreserved characters of RFC 3986 is
+/// percent-encoded.
+fn url_segment(role: &str) -> String {
+    quote(role, b"-_.~")
+}
+
+/// Percent-encodes all but letters, digits and `plain`.
+fn quote(text: &str, plain: &[u8]) -> String {
     use std::fmt::Write as _;
-    role.bytes().fold(String::new(), |mut name, byte| {
-        if byte.is_ascii_alphanumeric() || b"-_".contains(&byte) {
-            name.push(char::from(byte));
+    text.bytes().fold(String::new(), |mut quoted, byte| {
+        if byte.is_ascii_alphanumeric() || plain.contains(&byte) {
+            quoted.push(char::from(byte));
         } else {
             // Writing into a String cannot fail.
-            let _ = write!(name, "%{byte:02X}");
+            let _ = write!(quoted, "%{byte:02X}");
         }
-        name
+        quoted
     })
 }

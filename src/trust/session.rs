@@ -12,7 +12,7 @@ use super::chain;
 use super::key::Key;
 use super::metadata::{RoleKeys, TargetFile, Targets};
 use super::set::{Keys, Set, check_hashes};
-use super::{Keep, Source, TimestampAnswer, kept_name, quote};
+use super::{Keep, Source, TimestampAnswer, kept_name, quote, url_segment};
 use crate::digest::Digest;
 use crate::error::{Error, Result, TrustError, TrustKind};
 use crate::time::UnixTime;
@@ -257,7 +257,7 @@ impl<'a> Session<'a> {
     }
 
     fn download(&mut self, role: &str, version: u64, length: Option<u64>) -> Result<Vec<u8>> {
-        let quoted = quote(role);
+        let quoted = url_segment(role);
         let file = if self.set.root().consistent_snapshot {
             format!("{version}.{quoted}.json")
         } else {
@@ -336,7 +336,7 @@ impl<'a> Session<'a> {
             }
             check_hashes(path, bytes, &file.hashes)
         };
-        let name = format!("targets/{}", quote(&hash));
+        let name = format!("targets/{}", quote(&hash, b""));
         self.used.insert(name.clone());
         if let Some(bytes) = self.keep.load(&name)?
             && check(&bytes).is_ok()

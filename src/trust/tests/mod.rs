@@ -158,7 +158,8 @@ impl Repo {
             }
             let bytes = sign_by(&role, &signers);
             listed.insert(format!("{name}.json"), meta(role.common.version, &bytes));
-            self.files.insert(format!("{}.{}.json", role.common.version, quote(&name)), bytes);
+            self.files
+                .insert(format!("{}.{}.json", role.common.version, url_segment(&name)), bytes);
         }
         let mut snapshot = Snapshot { common: common("snapshot", self.snapshot), meta: listed };
         expiry(self, "snapshot", &mut snapshot.common);
