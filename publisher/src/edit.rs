@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use farad::digest::Digest;
 use farad::time::UnixTime;
@@ -20,6 +21,9 @@ use crate::keys::Keys;
 use crate::repository::{Current, Repository, listing, target_file};
 
 const DAY: u64 = 86_400;
+/// Two people who release at once are no error: the second waits half a minute.
+const LOCK_TRIES: u32 = 300;
+const LOCK_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long a role's signature is valid, seconds.
 pub(crate) fn lifetime(role: &str) -> u64 {
@@ -105,7 +109,7 @@ pub(crate) struct Locked {
     _file: File,
 }
 
-/// Takes the repository's lock.
+/// Takes the repository's lock; waits a while for a command that has it.
 pub(crate) fn lock(repository: &Repository) -> Result<Locked> {
     let path = repository.folder.join(".lock");
     let file = OpenOptions::new()
@@ -114,13 +118,16 @@ pub(crate) fn lock(repository: &Repository) -> Result<Locked> {
         .write(true)
         .open(&path)
         .map_err(|error| Failure::file("opening", &path, &error))?;
-    match file.try_lock() {
-        Ok(()) => Ok(Locked { _file: file }),
-        Err(fs::TryLockError::WouldBlock) => {
-            Err(Failure::new("busy", "another command is changing this repository; wait for it"))
+    for _ in 0..LOCK_TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(Locked { _file: file }),
+            Err(fs::TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+            Err(fs::TryLockError::Error(error)) => {
+                return Err(Failure::file("locking", &path, &error));
+            }
         }
-        Err(fs::TryLockError::Error(error)) => Err(Failure::file("locking", &path, &error)),
     }
+    Err(Failure::new("busy", "another command is changing this repository; wait for it"))
 }
 
 /// Signs and publishes an edit. With `dry`, signs and writes nothing.

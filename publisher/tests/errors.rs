@@ -199,7 +199,7 @@ fn wrong_usage_is_exit_code_two() {
 }
 
 #[test]
-fn two_publishers_at_once_leave_a_repository_that_verifies() {
+fn publishers_at_once_wait_for_each_other() {
     let shop = Shop::new();
     shop.release("1.0.0", 1);
     let running: Vec<_> = (0..6)
@@ -209,9 +209,12 @@ fn two_publishers_at_once_leave_a_repository_that_verifies() {
             command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
         })
         .collect();
-    let done = running.into_iter().filter(|_| true).map(|mut child| child.wait().unwrap());
-    assert!(done.filter(|status| status.success()).count() >= 1);
+    for mut child in running {
+        assert!(child.wait().unwrap().success(), "the later ones wait");
+    }
     shop.ok(&["verify", "updates"]);
+    let steps = shop.ok(&["history"])["history"].as_array().unwrap().clone();
+    assert_eq!(steps.iter().filter(|step| step["step"].is_u64()).count(), 2 + 6);
 }
 
 #[test]

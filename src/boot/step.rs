@@ -95,7 +95,11 @@ pub fn step(before: &Record, event: &Event, facts: &Facts<'_>) -> Result<Outcome
             if !may_try(facts, id) {
                 return Err(Refusal::NotAllowed);
             }
-            if *hold {
+            // What runs, or is on trial, waits for nobody's word.
+            let waits = *hold
+                && record.confirmed != Which::Bundle(*id)
+                && record.trial.as_ref().is_none_or(|trial| trial.id != *id);
+            if waits {
                 (record.held, record.next) = (Some(*id), None);
             } else {
                 head_for(&mut record, Which::Bundle(*id));

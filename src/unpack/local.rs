@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Read};
 
-use super::writer::{ContentWriter, prepare};
+use super::writer::{ContentWriter, Target};
 use crate::digest::Digest;
 use crate::error::Result;
 use crate::progress::Cancel;
@@ -85,16 +85,17 @@ pub fn copy_local(
     sources: &[&dyn Contents],
     cancel: &Cancel,
 ) -> Result<HashSet<Digest>> {
-    prepare(index, disk, folder)?;
+    let target = Target { index, disk, folder };
+    target.prepare()?;
+    let by_content = target.by_content();
     let mut missing = HashSet::new();
     for at in index.contents() {
         let Some(first) = index.files().get(at) else { continue };
         cancel.check()?;
-        let same: Vec<_> =
-            index.files().iter().filter(|file| file.sha256 == first.sha256).collect();
+        let same = by_content.get(&first.sha256).map_or(&[][..], Vec::as_slice);
         let mut copied = false;
         for source in sources {
-            let mut writer = ContentWriter::new(&same, disk, folder)?;
+            let mut writer = ContentWriter::new(target, same)?;
             // Longer than announced is as good as changed; what is wrong with the writing side is
             // an error of this call.
             let mut too_long = false;

@@ -15,7 +15,7 @@ use zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation, OutBuffer};
 
 pub(crate) use local::pour_reader;
 pub use local::{Contents, Folder, copy_local};
-use writer::FrameWriter;
+use writer::{FrameWriter, Target};
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -38,13 +38,15 @@ pub fn unpack(
     folder: &str,
     travelled: &mut dyn FnMut(u64) -> Result<()>,
 ) -> Result<()> {
-    writer::prepare(index, disk, folder)?;
+    let target = Target { index, disk, folder };
+    target.prepare()?;
+    let by_content = target.by_content();
     let mut decoder = new_decoder()?;
     let (mut piece, mut buffer) = (Vec::new(), vec![0; 128 << 10]);
     let mut came = 0;
     for frame in layout.frames() {
         decoder.reinit().map_err(|_| not_a_frame())?;
-        let mut writer = FrameWriter::new(index, frame, disk, folder);
+        let mut writer = FrameWriter::new(target, frame, &by_content);
         let mut ended = false;
         for (at, sha256) in frame.pieces.iter().enumerate() {
             read_piece(&mut body, frame, at, &mut piece)?;
@@ -83,7 +85,7 @@ fn decode_piece(
     decoder: &mut Decoder<'_>,
     piece: &[u8],
     buffer: &mut [u8],
-    writer: &mut FrameWriter<'_>,
+    writer: &mut FrameWriter<'_, '_>,
     ended: bool,
 ) -> Result<bool> {
     if ended {

@@ -93,6 +93,20 @@ fn a_large_file_is_cut_into_pieces_and_streams() {
 }
 
 #[test]
+fn a_thousand_copies_of_one_content_need_few_file_handles() {
+    let names: Vec<String> = (0..1500).map(|n| format!("icons/{n}.svg")).collect();
+    let mut files: Vec<(&str, Vec<u8>)> =
+        names.iter().map(|name| (name.as_str(), b"<svg/>".to_vec())).collect();
+    files.push(("index.html", b"x".to_vec()));
+    let web = web(&files);
+    let folder = tempfile::tempdir().unwrap();
+    let disk = crate::store::RealDisk::new(folder.path()).unwrap();
+    let mut go_on = |_| Ok(());
+    unpack(Cursor::new(&web.pack), &web.index, &web.layout, &disk, "out", &mut go_on).unwrap();
+    assert_eq!(index_folder(&folder.path().join("out")).unwrap(), web.index);
+}
+
+#[test]
 fn every_changed_byte_is_refused_before_anything_is_decoded_from_it() {
     let web = web(&[("index.html", b"hello ".repeat(60)), ("b.js", noise(300))]);
     for at in 0..web.pack.len() {

@@ -8,51 +8,79 @@ use crate::error::{Error, Result};
 use crate::release::{File, Frame, Index};
 use crate::store::{Disk, NewFile};
 
-/// Makes the folders of a bundle, and its empty files: they stand in no pack.
-pub(super) fn prepare(index: &Index, disk: &dyn Disk, folder: &str) -> Result<()> {
-    let making = |error| Error::storage("making folders", error);
-    let parent = |file: &File| file.path.rsplit_once('/').map(|(parent, _)| parent.to_owned());
-    let parents: BTreeSet<_> = index.files().iter().filter_map(parent).collect();
-    disk.create_folder(folder).map_err(making)?;
-    for parent in parents {
-        disk.create_folder(&format!("{folder}/{parent}")).map_err(making)?;
-    }
-    for file in index.files().iter().filter(|file| file.length == 0) {
-        if file.sha256 != Digest::of(b"") {
-            return Err(Error::document("index", "an empty file with another digest"));
-        }
-        let mut writer = ContentWriter::new(&[file], disk, folder)?;
-        writer.finish()?;
-    }
-    Ok(())
+/// A bundle being written: its index, and where it goes.
+#[derive(Clone, Copy)]
+pub(super) struct Target<'a> {
+    pub(super) index: &'a Index,
+    pub(super) disk: &'a dyn Disk,
+    /// Folder of the files, relative to the store.
+    pub(super) folder: &'a str,
 }
 
-/// One content, written to every path that has it.
-pub(super) struct ContentWriter {
-    files: Vec<Box<dyn NewFile>>,
+impl<'a> Target<'a> {
+    /// Makes the folders of the bundle, and its empty files: they stand in no pack.
+    pub(super) fn prepare(self) -> Result<()> {
+        let making = |error| Error::storage("making folders", error);
+        let parent = |file: &File| file.path.rsplit_once('/').map(|(parent, _)| parent.to_owned());
+        let parents: BTreeSet<_> = self.index.files().iter().filter_map(parent).collect();
+        self.disk.create_folder(self.folder).map_err(making)?;
+        for parent in parents {
+            self.disk.create_folder(&format!("{}/{parent}", self.folder)).map_err(making)?;
+        }
+        for file in self.index.files().iter().filter(|file| file.length == 0) {
+            if file.sha256 != Digest::of(b"") {
+                return Err(Error::document("index", "an empty file with another digest"));
+            }
+            ContentWriter::new(self, &[file])?.finish()?;
+        }
+        Ok(())
+    }
+
+    /// The files of each content, in the order of their paths.
+    pub(super) fn by_content(self) -> HashMap<Digest, Vec<&'a File>> {
+        let mut files: HashMap<_, Vec<_>> = HashMap::new();
+        for file in self.index.files() {
+            files.entry(file.sha256).or_default().push(file);
+        }
+        files
+    }
+
+    fn path(self, file: &File) -> String {
+        format!("{}/{}", self.folder, file.path)
+    }
+
+    fn create(self, file: &File) -> Result<Box<dyn NewFile>> {
+        self.disk.create(&self.path(file)).map_err(|error| writing(file, error))
+    }
+}
+
+fn writing(file: &File, error: std::io::Error) -> Error {
+    Error::storage(format!("writing {}", file.path), error)
+}
+
+/// One content, written to every path that has it: the first as the bytes come, the others from the
+/// first, one at a time, since a phone has few file handles.
+pub(super) struct ContentWriter<'a> {
+    target: Target<'a>,
+    first: &'a File,
+    others: Vec<&'a File>,
+    file: Box<dyn NewFile>,
     hasher: Hasher,
     left: u64,
-    sha256: Digest,
-    path: String,
 }
 
-impl ContentWriter {
+impl<'a> ContentWriter<'a> {
     /// Begins the content that all `files` share.
-    pub(super) fn new(files: &[&File], disk: &dyn Disk, folder: &str) -> Result<Self> {
-        let first = files.first().ok_or_else(|| Error::document("index", "no such content"))?;
-        let opened = files
-            .iter()
-            .map(|file| {
-                disk.create(&format!("{folder}/{}", file.path))
-                    .map_err(|error| Error::storage(format!("writing {}", file.path), error))
-            })
-            .collect::<Result<_>>()?;
+    pub(super) fn new(target: Target<'a>, files: &[&'a File]) -> Result<Self> {
+        let (first, others) =
+            files.split_first().ok_or_else(|| Error::document("index", "no such content"))?;
         Ok(Self {
-            files: opened,
+            target,
+            first,
+            others: others.to_vec(),
+            file: target.create(first)?,
             hasher: Hasher::new(),
             left: first.length,
-            sha256: first.sha256,
-            path: first.path.clone(),
         })
     }
 
@@ -65,62 +93,54 @@ impl ContentWriter {
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.left = self.left.checked_sub(bytes.len() as u64).ok_or_else(|| self.wrong())?;
         self.hasher.update(bytes);
-        for file in &mut self.files {
-            file.write_all(bytes)
-                .map_err(|error| Error::storage(format!("writing {}", self.path), error))?;
-        }
-        Ok(())
+        self.file.write_all(bytes).map_err(|error| writing(self.first, error))
     }
 
     /// Whether all bytes came and have the signed digest.
     pub(super) fn is_right(&self) -> bool {
-        self.left == 0 && self.hasher.clone().finish() == self.sha256
+        self.left == 0 && self.hasher.clone().finish() == self.first.sha256
     }
 
-    /// Checks the digest, and makes the files durable.
+    /// Checks the digest, makes the file durable, and writes the others.
     pub(super) fn finish(&mut self) -> Result<()> {
         if !self.is_right() {
             return Err(self.wrong());
         }
-        for file in &mut self.files {
-            file.sync().map_err(|error| Error::storage(format!("writing {}", self.path), error))?;
+        self.file.sync().map_err(|error| writing(self.first, error))?;
+        for other in &self.others {
+            let mut copy = self.target.create(other)?;
+            self.target
+                .disk
+                .open(&self.target.path(self.first))
+                .and_then(|mut first| std::io::copy(&mut first, &mut copy))
+                .and_then(|_| copy.sync())
+                .map_err(|error| writing(other, error))?;
         }
         Ok(())
     }
 
     fn wrong(&self) -> Error {
-        Error::Digest { what: self.path.clone() }
+        Error::Digest { what: self.first.path.clone() }
     }
 }
 
 /// The files of one frame, back to back.
-pub(super) struct FrameWriter<'a> {
-    index: &'a Index,
-    frame: &'a Frame,
-    disk: &'a dyn Disk,
-    folder: &'a str,
+pub(super) struct FrameWriter<'a, 'f> {
+    target: Target<'a>,
+    frame: &'f Frame,
+    by_content: &'f HashMap<Digest, Vec<&'a File>>,
     /// Position in the frame of the content after the current one.
     next: usize,
-    current: Option<ContentWriter>,
-    /// Paths of each content that this frame holds.
-    paths: HashMap<Digest, Vec<usize>>,
+    current: Option<ContentWriter<'a>>,
 }
 
-impl<'a> FrameWriter<'a> {
+impl<'a, 'f> FrameWriter<'a, 'f> {
     pub(super) fn new(
-        index: &'a Index,
-        frame: &'a Frame,
-        disk: &'a dyn Disk,
-        folder: &'a str,
+        target: Target<'a>,
+        frame: &'f Frame,
+        by_content: &'f HashMap<Digest, Vec<&'a File>>,
     ) -> Self {
-        let held = |at: &usize| Some((index.files().get(*at)?.sha256, Vec::new()));
-        let mut paths: HashMap<_, _> = frame.files.iter().filter_map(held).collect();
-        for (at, file) in index.files().iter().enumerate() {
-            if let Some(paths) = paths.get_mut(&file.sha256) {
-                paths.push(at);
-            }
-        }
-        Self { index, frame, disk, folder, next: 0, current: None, paths }
+        Self { target, frame, by_content, next: 0, current: None }
     }
 
     /// Spreads decoded bytes over the files, in order.
@@ -151,12 +171,11 @@ impl<'a> FrameWriter<'a> {
         Ok(())
     }
 
-    fn open_next(&mut self) -> Result<ContentWriter> {
+    fn open_next(&mut self) -> Result<ContentWriter<'a>> {
         let at = self.frame.files.get(self.next).ok_or_else(super::not_a_frame)?;
         self.next += 1;
-        let file = self.index.files().get(*at).ok_or_else(super::not_a_frame)?;
-        let paths = self.paths.get(&file.sha256).map_or(&[][..], Vec::as_slice);
-        let files: Vec<_> = paths.iter().filter_map(|at| self.index.files().get(*at)).collect();
-        ContentWriter::new(&files, self.disk, self.folder)
+        let file = self.target.index.files().get(*at).ok_or_else(super::not_a_frame)?;
+        let files = self.by_content.get(&file.sha256).map_or(&[][..], Vec::as_slice);
+        ContentWriter::new(self.target, files)
     }
 }

@@ -106,7 +106,10 @@ impl Updater {
                     via
                 }
                 None => {
-                    self.tell(&Event::Chosen(self.chosen(&seen)))?;
+                    self.tell(&match self.chosen(&seen) {
+                        Which::Bundle(id) => Event::Staged { id, hold: self.config.hold },
+                        which @ Which::Builtin => Event::Chosen(which),
+                    })?;
                     Via::Local
                 }
             });
