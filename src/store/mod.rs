@@ -125,36 +125,27 @@ impl Store {
     /// Decides what this start launches, and makes durable what must be before it does. Never
     /// fails: where storage does, what needs no storage runs.
     pub fn boot(&self, context: &Context<'_>) -> Launch {
-        let launch = self.decide(context).unwrap_or_else(|error| {
+        self.decide(context).unwrap_or_else(|error| {
             log::error!("starting on the built-in bundle: {error}");
-            Launch { which: Which::Builtin, token: None, undone: None, last_resort: false }
-        });
-        self.hold(launch.which);
-        launch
+            builtin_launch()
+        })
     }
 
     fn decide(&self, context: &Context<'_>) -> Result<Launch> {
-        let disk = &*self.disk;
+        // Held until the lease is: nothing is collected between the decision and the lease.
+        let lock = self.lock(LOCK).unwrap_or_else(|error| {
+            log::warn!("no lock: {error}");
+            None
+        });
         // An unreadable record is not a lost one: nothing may be written then.
-        let loaded = record::load(disk).map_err(|error| Error::storage("the record", error))?;
-        let lock = self.lock(LOCK);
-        // Read again under the lock: somebody may have written in between.
-        let loaded = match &lock {
-            Ok(Some(_)) => {
-                record::load(disk).map_err(|error| Error::storage("the record", error))?
-            }
-            _ => loaded,
-        };
+        let loaded =
+            record::load(&*self.disk).map_err(|error| Error::storage("the record", error))?;
         let lost = loaded.is_none();
         let record = loaded.unwrap_or_else(|| fresh_record(context));
-        self.with_facts(context, |facts| {
-            if !matches!(lock, Ok(Some(_))) {
-                log::warn!("another process has the lock: nothing is tried and nothing written");
-                let which = match Stable::of(&record, facts).which {
-                    Which::Bundle(id) if record.native == facts.native => Which::Bundle(id),
-                    _ => Which::Builtin,
-                };
-                return Ok(Launch { which, token: None, undone: None, last_resort: false });
+        let launch = self.with_facts(context, |facts| {
+            if lock.is_none() {
+                log::warn!("the lock is not to be had: nothing is tried and nothing written");
+                return Ok(stable_without_lock(&record, facts));
             }
             let mut plan = start(&record, facts);
             if lost && !plan.effects.contains(&Effect::Write) {
@@ -167,7 +158,12 @@ impl Store {
                     Ok(plan.otherwise)
                 }
             }
-        })
+        })?;
+        if self.hold(launch.which) || lock.is_some() {
+            return Ok(launch);
+        }
+        // Whoever has the lock may be removing the bundle right now.
+        Ok(builtin_launch())
     }
 
     /// Tells the state machine what happened.
@@ -298,8 +294,8 @@ impl Store {
         Ok(None)
     }
 
-    /// Shows the bundle as in use by this process.
-    fn hold(&self, which: Which) {
+    /// Shows the bundle as in use by this process; false if its lease is not to be had.
+    fn hold(&self, which: Which) -> bool {
         let lease = match which {
             Which::Builtin => None,
             Which::Bundle(id) => {
@@ -307,7 +303,9 @@ impl Store {
                 lease.map(|lease| (id, lease))
             }
         };
+        let held = lease.is_some() || which == Which::Builtin;
         *self.lease.lock().unwrap_or_else(PoisonError::into_inner) = lease;
+        held
     }
 
     /// What this process shows, if it is a downloaded bundle.
@@ -401,6 +399,19 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// What another process than the one with the lock may show: what is confirmed under this app.
+fn stable_without_lock(record: &Record, facts: &Facts<'_>) -> Launch {
+    if record.native != facts.native {
+        return builtin_launch();
+    }
+    let Stable { which, last_resort } = Stable::of(record, facts);
+    Launch { which, token: None, undone: None, last_resort }
+}
+
+fn builtin_launch() -> Launch {
+    Launch { which: Which::Builtin, token: None, undone: None, last_resort: false }
 }
 
 fn fresh_record(context: &Context<'_>) -> Record {

@@ -326,3 +326,14 @@ fn a_page_that_kept_its_token_over_a_restart_confirms_nothing() {
     let told = phone.run(|store, context| store.tell(context, &Event::Ready(old)));
     assert!(matches!(told, Err(Error::StaleToken)));
 }
+
+#[test]
+fn a_bundle_that_is_being_removed_is_not_shown() {
+    let mut phone = Phone::new();
+    phone.boot();
+    phone.settle(1).unwrap();
+    let disk = phone.disk.clone();
+    let _lock = disk.lock(LOCK, true).unwrap().unwrap();
+    let _removing = disk.lock(&format!("bundles/{}/lease", id(1)), true).unwrap().unwrap();
+    assert_eq!(phone.boot().which, Which::Builtin);
+}
