@@ -137,7 +137,7 @@ impl Source for HttpSource {
 
     fn timestamp(&mut self, _: Option<&str>, limit: u64) -> farad::Result<TimestampAnswer> {
         Ok(match get(&self.metadata, "timestamp.json", limit)? {
-            Some(bytes) => TimestampAnswer::Found { etag: None, bytes },
+            Some(bytes) => TimestampAnswer::Found { etag: None, date: None, bytes },
             None => TimestampAnswer::Missing,
         })
     }

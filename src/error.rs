@@ -23,6 +23,12 @@ pub enum Error {
         /// File within the repository.
         file: String,
     },
+    /// The server sends so slowly that it might as well not: try again later.
+    #[error("the server sends {file} too slowly")]
+    TooSlow {
+        /// File within the repository.
+        file: String,
+    },
     /// Metadata that the trust rules refuse. Nothing of it was kept.
     #[error(transparent)]
     Trust(#[from] TrustError),
@@ -222,6 +228,7 @@ impl Error {
             Self::Config(_) => "config-invalid",
             Self::Network(_) => "network",
             Self::Http { .. } => "http-status",
+            Self::TooSlow { .. } => "too-slow",
             Self::Trust(error) => error.kind.code(),
             Self::Document { .. } => "malformed",
             Self::Digest { .. } => "hash-mismatch",
@@ -237,7 +244,14 @@ impl Error {
     /// Whether the same call may succeed later without anybody's doing.
     #[must_use]
     pub fn retryable(&self) -> bool {
-        matches!(self, Self::Network(_) | Self::Http { .. } | Self::Busy(_) | Self::Digest { .. })
+        matches!(
+            self,
+            Self::Network(_)
+                | Self::Http { .. }
+                | Self::TooSlow { .. }
+                | Self::Busy(_)
+                | Self::Digest { .. }
+        )
     }
 
     /// A storage error, told apart from a full disk.

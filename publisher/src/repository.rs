@@ -203,7 +203,7 @@ impl Source for FolderSource {
 
     fn timestamp(&mut self, _: Option<&str>, limit: u64) -> CoreResult<TimestampAnswer> {
         Ok(match self.file(Path::new("metadata/timestamp.json"), limit)? {
-            Some(bytes) => TimestampAnswer::Found { etag: None, bytes },
+            Some(bytes) => TimestampAnswer::Found { etag: None, date: None, bytes },
             None => TimestampAnswer::Missing,
         })
     }

@@ -2,15 +2,17 @@
 
 use std::io::{self, Read};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use ureq::http::{StatusCode, Uri, header};
 use ureq::tls::TlsConfig;
 use ureq::{Agent, Body};
 
+use super::pace::{Pace, Watch};
 use super::{Request, Response, Transport};
 use crate::error::{Error, Result};
 use crate::progress::Cancel;
+use crate::time::UnixTime;
 
 /// A connection that says nothing for this long is given up.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -35,12 +37,17 @@ pub struct HttpOptions {
     pub min_tls: MinTls,
     /// Allow `http:` to any host. For debug builds; the signatures hold all the same.
     pub allow_plain: bool,
+    /// The slowest that an answer may come.
+    pub pace: Pace,
 }
 
 /// A repository behind one base URL.
 pub struct Http {
     agent: Agent,
     base: String,
+    pace: Pace,
+    /// Nobody on the way can change an answer's headers: https, or this machine.
+    sealed_off: bool,
 }
 
 impl Http {
@@ -51,7 +58,7 @@ impl Http {
     /// [`Error::Config`] where `base` is not an https URL (http is allowed to this machine only),
     /// carries a query or credentials.
     pub fn new(base: &str, options: &HttpOptions) -> Result<Self> {
-        let secure = check_base(base, options.allow_plain)?;
+        let (secure, local) = check_base(base, options.allow_plain)?;
         let tls = tls(options.min_tls);
         let agent = Agent::config_builder()
             .https_only(secure)
@@ -68,8 +75,46 @@ impl Http {
             .max_response_header_size(16 << 10)
             .build()
             .new_agent();
-        Ok(Self { agent, base: base.trim_end_matches('/').to_owned() })
+        let base = base.trim_end_matches('/').to_owned();
+        Ok(Self { agent, base, pace: options.pace, sealed_off: secure || local })
     }
+
+    fn found(
+        &self,
+        response: ureq::http::Response<Body>,
+        request: &Request<'_>,
+        cancel: &Cancel,
+    ) -> Result<Response> {
+        let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+        // Nothing of ours is compressed on the way: a proxy that does it anyway would hand a bomb
+        // to a decoder before any digest was checked.
+        if header(header::CONTENT_ENCODING)
+            .is_some_and(|coding| !coding.eq_ignore_ascii_case("identity"))
+        {
+            return Err(Error::Network(format!("{}: the answer is compressed", request.path)));
+        }
+        let too_large = || Error::TooLarge { what: request.path.to_owned(), limit: request.limit };
+        if response.body().content_length().is_some_and(|length| length > request.limit) {
+            return Err(too_large());
+        }
+        let etag = header(header::ETAG).filter(|etag| etag.len() <= 256).map(str::to_owned);
+        let date = header(header::DATE).filter(|_| self.sealed_off).and_then(http_date);
+        let body = Capped {
+            // ureq's own limit would say less clearly what was too long; this one is out of its
+            // way.
+            inner: response.into_body().into_with_config().limit(u64::MAX).reader(),
+            left: request.limit,
+            watch: Watch::new(self.pace),
+            cancel: cancel.clone(),
+        };
+        Ok(Response::Found { etag, date, body: Box::new(body) })
+    }
+}
+
+/// The moment that a `Date` header names (RFC 9110, section 5.6.7).
+fn http_date(text: &str) -> Option<UnixTime> {
+    let since = httpdate::parse_http_date(text).ok()?.duration_since(UNIX_EPOCH).ok()?;
+    Some(UnixTime::from_seconds(since.as_secs()))
 }
 
 impl Transport for Http {
@@ -81,7 +126,7 @@ impl Transport for Http {
         }
         let response = call.call().map_err(|error| unreachable(&error))?;
         match response.status() {
-            StatusCode::OK => found(response, request, cancel),
+            StatusCode::OK => self.found(response, request, cancel),
             StatusCode::NOT_MODIFIED if request.etag.is_some() => Ok(Response::NotModified),
             // Buckets say 403 for what they do not hold.
             StatusCode::NOT_FOUND | StatusCode::FORBIDDEN => Ok(Response::Missing),
@@ -90,37 +135,12 @@ impl Transport for Http {
     }
 }
 
-fn found(
-    response: ureq::http::Response<Body>,
-    request: &Request<'_>,
-    cancel: &Cancel,
-) -> Result<Response> {
-    let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
-    // Nothing of ours is compressed on the way: a proxy that does it anyway would hand a bomb to
-    // a decoder before any digest was checked.
-    if header(header::CONTENT_ENCODING)
-        .is_some_and(|coding| !coding.eq_ignore_ascii_case("identity"))
-    {
-        return Err(Error::Network(format!("{}: the answer is compressed", request.path)));
-    }
-    let too_large = || Error::TooLarge { what: request.path.to_owned(), limit: request.limit };
-    if response.body().content_length().is_some_and(|length| length > request.limit) {
-        return Err(too_large());
-    }
-    let etag = header(header::ETAG).filter(|etag| etag.len() <= 256).map(str::to_owned);
-    let body = Capped {
-        // ureq's own limit would say less clearly what was too long; this one is out of its way.
-        inner: response.into_body().into_with_config().limit(u64::MAX).reader(),
-        left: request.limit,
-        cancel: cancel.clone(),
-    };
-    Ok(Response::Found { etag, body: Box::new(body) })
-}
-
-/// A body that ends one byte past the limit and stops when the caller cancels.
+/// A body that ends one byte past the limit, or when it comes too slowly, or when the caller
+/// cancels.
 struct Capped {
     inner: ureq::BodyReader<'static>,
     left: u64,
+    watch: Watch,
     cancel: Cancel,
 }
 
@@ -129,7 +149,11 @@ impl Read for Capped {
         if self.cancel.check().is_err() {
             return Err(io::Error::other("cancelled"));
         }
+        let asked = Instant::now();
         let count = self.inner.read(buffer)?;
+        if count > 0 && !self.watch.came(count as u64, asked.elapsed()) {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
         // One byte more than the limit may be seen, so that the reader can tell "too long" from
         // "just as long"; after that the connection is dropped.
         let over = (count as u64).saturating_sub(self.left);
@@ -141,8 +165,8 @@ impl Read for Capped {
     }
 }
 
-/// Checks a base URL; true if it is https.
-fn check_base(base: &str, allow_plain: bool) -> Result<bool> {
+/// Checks a base URL: whether it is https, and whether it leads to this machine.
+fn check_base(base: &str, allow_plain: bool) -> Result<(bool, bool)> {
     let refuse = |detail: &str| Err(Error::Config(format!("url: {detail}")));
     let Ok(uri) = base.parse::<Uri>() else { return refuse("not a URL") };
     let Some(authority) = uri.authority() else { return refuse("it names no host") };
@@ -152,9 +176,10 @@ fn check_base(base: &str, allow_plain: bool) -> Result<bool> {
     if uri.query().is_some() {
         return refuse("it carries a query");
     }
+    let local = is_loopback(authority.host());
     match uri.scheme_str() {
-        Some("https") => Ok(true),
-        Some("http") if allow_plain || is_loopback(authority.host()) => Ok(false),
+        Some("https") => Ok((true, local)),
+        Some("http") if allow_plain || local => Ok((false, local)),
         Some("http") => refuse("https is needed; plain http is for this machine only"),
         _ => refuse("https is needed"),
     }
@@ -259,6 +284,34 @@ mod tests {
     fn a_body_that_breaks_off_is_a_network_error() {
         let short = body(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n1234");
         assert_eq!(short.unwrap_err().code(), "network");
+    }
+
+    #[test]
+    fn a_body_that_drips_is_too_slow() {
+        let (url, server) = serve_once(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n1234");
+        // No server is this fast.
+        let pace = Pace { bytes: u64::MAX, window: Duration::ZERO };
+        let http = Http::new(&url, &HttpOptions { pace, ..HttpOptions::default() }).unwrap();
+        let request = Request { path: "file", etag: None, limit: 8 };
+        let Ok(Response::Found { body, .. }) = http.get(&request, &Cancel::default()) else {
+            panic!("not found")
+        };
+        let slow = super::super::read_all(body, "file", 8).unwrap_err();
+        assert_eq!((slow.code(), slow.retryable()), ("too-slow", true));
+        server.join().unwrap();
+    }
+
+    #[test]
+    fn the_servers_clock_is_read_and_anything_else_in_its_place_is_none() {
+        let date = |answer| match get(answer, None).0 {
+            Ok(Response::Found { date, .. }) => date.map(UnixTime::seconds),
+            _ => panic!("not found"),
+        };
+        let dated =
+            b"HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Length: 0\r\n\r\n";
+        assert_eq!(date(dated), Some(784_111_777));
+        assert_eq!(date(b"HTTP/1.1 200 OK\r\nDate: yesterday\r\nContent-Length: 0\r\n\r\n"), None);
+        assert_eq!(date(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), None);
     }
 
     #[test]

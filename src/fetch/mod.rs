@@ -2,18 +2,22 @@
 //!
 //! Enters: a path within the repository. Leaves: a stream of unverified bytes, cut off at the limit
 //! the caller sets. Refuses: plain http except to this machine, redirects to it, TLS below 1.3
-//! unless configured, compressed answers, answers that are longer than they may be.
+//! unless configured, compressed answers, answers that are longer or slower than they may be.
 
 #[cfg(feature = "net")]
 mod http;
+mod pace;
 
 use std::io::Read;
 
 #[cfg(feature = "net")]
 pub use http::{Http, HttpOptions, MinTls};
 
+pub use pace::Pace;
+
 use crate::error::{Error, Result};
 use crate::progress::Cancel;
+use crate::time::UnixTime;
 
 /// One request for a file.
 #[derive(Debug, Clone)]
@@ -32,6 +36,8 @@ pub enum Response {
     Found {
         /// The server's name for this version.
         etag: Option<String>,
+        /// The server's clock, where nobody on the way can have set it (https, this machine).
+        date: Option<UnixTime>,
         /// The content.
         body: Box<dyn Read + Send>,
     },
@@ -66,7 +72,10 @@ pub fn read_all(body: Box<dyn Read + Send>, path: &str, limit: u64) -> Result<Ve
     Ok(bytes)
 }
 
-/// A body that broke off.
+/// A body that broke off, or came too slowly.
 pub(crate) fn broken(path: &str, error: &std::io::Error) -> Error {
+    if error.kind() == std::io::ErrorKind::TimedOut {
+        return Error::TooSlow { file: path.to_owned() };
+    }
     Error::Network(format!("{path}: {error}"))
 }

@@ -23,6 +23,7 @@ mod tests;
 pub use session::{Order, Session, Setting, with_session};
 
 use crate::error::Result;
+use crate::time::UnixTime;
 
 /// Where metadata and targets come from. Nothing it says is believed.
 pub trait Source {
@@ -52,6 +53,8 @@ pub enum TimestampAnswer {
     Found {
         /// The source's name for this version.
         etag: Option<String>,
+        /// The source's clock, where nobody on the way can have set it.
+        date: Option<UnixTime>,
         /// The content.
         bytes: Vec<u8>,
     },

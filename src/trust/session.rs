@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::chain;
 use super::key::Key;
-use super::metadata::{RoleKeys, TargetFile, Targets};
+use super::metadata::{RoleKeys, TargetFile, Targets, Timestamp};
 use super::set::{Keys, Set, check_hashes};
 use super::{Keep, Source, TimestampAnswer, kept_name, quote, url_segment};
 use crate::digest::Digest;
@@ -38,7 +38,8 @@ pub enum Order {
 pub struct Setting<'a> {
     /// The root that ships with the app.
     pub root: &'a [u8],
-    /// The clock, read once for the whole session.
+    /// The clock, read once for the whole session. Where it runs ahead, [`Order::Hot`] may hold
+    /// expiries against the source's clock instead.
     pub now: UnixTime,
     /// When the app was built: no clock is believed to be earlier.
     pub built: UnixTime,
@@ -120,8 +121,7 @@ impl<'a> Session<'a> {
         keep: &'a mut dyn Keep,
         source: &'a mut dyn Source,
     ) -> Result<Self> {
-        let bound = load_bound(keep)?;
-        let now = setting.now.max(setting.built).max(bound);
+        let now = now_at_least(setting, keep)?;
         let (set, reset) = chain::begin(setting.root, now, keep, source)?;
         let (roles, used) = (BTreeMap::new(), BTreeSet::new());
         let mut session = Self { set, keep, source, roles, used, reset, changed: false };
@@ -130,10 +130,11 @@ impl<'a> Session<'a> {
             let mut hints = load_hints(session.keep)?;
             hints.root_probe = Some(setting.now.seconds());
             session.save_hints(&hints)?;
+            // New keys for the timestamp drop the bound that the old ones raised.
+            session.set.set_now(now_at_least(setting, session.keep)?);
         }
-        session.set.check_root_expiry()?;
         session.sow(setting.seed)?;
-        session.timestamp(setting.now)?;
+        session.timestamp(setting)?;
         session.snapshot()?;
         session.role("", "targets", None)?;
         Ok(session)
@@ -165,7 +166,7 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    fn timestamp(&mut self, clock: UnixTime) -> Result<()> {
+    fn timestamp(&mut self, setting: &Setting<'_>) -> Result<()> {
         let kept_bytes = self.keep.load("timestamp.json")?;
         let kept = kept_bytes.as_deref().and_then(|bytes| self.set.read_timestamp(bytes).ok());
         let mut hints = load_hints(self.keep)?;
@@ -173,11 +174,14 @@ impl<'a> Session<'a> {
         let same = kept_digest.is_some() && hints.timestamp == kept_digest;
         let etag = hints.etag.clone().filter(|_| same);
         match (self.source.timestamp(etag.as_deref(), limits::TIMESTAMP)?, kept_bytes) {
-            (TimestampAnswer::Found { etag, bytes }, _) => {
+            (TimestampAnswer::Found { etag, date, bytes }, _) => {
+                if let Some(date) = date {
+                    self.mind_clock(setting, date, &bytes, kept.as_ref())?;
+                }
                 self.changed = self.set.update_timestamp(&bytes, kept.as_ref())?;
                 let stands = if self.changed {
                     self.keep.save("timestamp.json", &bytes)?;
-                    self.raise_bound(&bytes, clock)?;
+                    self.raise_bound(&bytes, setting.now)?;
                     Some(Digest::of(&bytes))
                 } else {
                     kept_digest
@@ -195,6 +199,33 @@ impl<'a> Session<'a> {
             }
             _ => Err(TrustError::new("timestamp", TrustKind::Missing, "").into()),
         }
+    }
+
+    /// Where the device's clock runs ahead, everything fresh looks expired. The source's clock is
+    /// believed instead if that brings progress: a timestamp newer than one that is kept or
+    /// shipped, at a time no earlier than any that was signed. A source that lies about its clock
+    /// can then move a device forward to a state that has expired since, and never hold it there.
+    fn mind_clock(
+        &mut self,
+        setting: &Setting<'_>,
+        date: UnixTime,
+        timestamp: &[u8],
+        kept: Option<&Timestamp>,
+    ) -> Result<()> {
+        self.set.note_source_clock(date);
+        let lowest = setting.built.max(load_bound(self.keep)?);
+        let (Ok(new), Some(kept)) = (self.set.read_timestamp(timestamp), kept) else {
+            return Ok(());
+        };
+        if setting.order == Order::Hot
+            && (lowest..setting.now).contains(&date)
+            && new.common.version > kept.common.version
+            && self.set.looks_expired(&new)
+        {
+            log::warn!("the clock is ahead: it says {}, the server {date}", setting.now);
+            self.set.set_now(date);
+        }
+        Ok(())
     }
 
     /// The lower bound of time rises to the signed time, but never past this device's clock: a
@@ -384,6 +415,11 @@ impl<'a> Session<'a> {
     pub fn snapshot_version(&self) -> u64 {
         self.set.snapshot().map_or(0, |snapshot| snapshot.common.version)
     }
+}
+
+/// The clock, but never earlier than what the device knows to be past.
+fn now_at_least(setting: &Setting<'_>, keep: &dyn Keep) -> Result<UnixTime> {
+    Ok(setting.now.max(setting.built).max(load_bound(keep)?))
 }
 
 fn load_bound(keep: &dyn Keep) -> Result<UnixTime> {

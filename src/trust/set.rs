@@ -31,6 +31,8 @@ pub(super) struct Set {
     root: Root,
     /// The moment that all expiries are held against.
     now: UnixTime,
+    /// What the source's clock says, for the reader of an error.
+    source_clock: Option<UnixTime>,
     timestamp: Option<Timestamp>,
     snapshot: Option<Snapshot>,
 }
@@ -42,7 +44,23 @@ impl Set {
         let root = read_root(shipped, None).map_err(|error| {
             TrustError::new("root", TrustKind::BadRoot, format!("{}: {}", error.kind, error.detail))
         })?;
-        Ok(Self { root, now, timestamp: None, snapshot: None })
+        Ok(Self { root, now, source_clock: None, timestamp: None, snapshot: None })
+    }
+
+    /// Holds all expiries against another moment from here on.
+    pub(super) fn set_now(&mut self, now: UnixTime) {
+        self.now = now;
+    }
+
+    /// Notes what the source's clock says; whether to believe it is decided elsewhere.
+    pub(super) fn note_source_clock(&mut self, clock: UnixTime) {
+        self.source_clock = Some(clock);
+    }
+
+    /// Whether the root or a timestamp that was read is past its expiry.
+    pub(super) fn looks_expired(&self, timestamp: &Timestamp) -> bool {
+        let expiries = [timestamp.common.expires, self.root.common.expires];
+        expiries.iter().any(|expires| *expires <= self.now)
     }
 
     /// The trusted root.
@@ -70,11 +88,6 @@ impl Set {
         Ok(())
     }
 
-    /// The last root of the chain must not have expired (5.3.10).
-    pub(super) fn check_root_expiry(&self) -> Checked<()> {
-        self.fresh("root", &self.root.common)
-    }
-
     /// Reads a timestamp that was kept earlier, as what newer ones are held against. Its expiry
     /// does not matter for that.
     pub(super) fn read_timestamp(&self, bytes: &[u8]) -> Checked<Timestamp> {
@@ -87,12 +100,14 @@ impl Set {
     }
 
     /// Takes a timestamp (5.4), held against the kept one. True if it is newer than that; an equal
-    /// version stands for the kept one and changes nothing.
+    /// version stands for the kept one and changes nothing. The last root of the chain must not
+    /// have expired by then (5.3.10).
     pub(super) fn update_timestamp(
         &mut self,
         bytes: &[u8],
         kept: Option<&Timestamp>,
     ) -> Checked<bool> {
+        self.fresh("root", &self.root.common)?;
         let new = self.read_timestamp(bytes)?;
         let effective = match kept {
             Some(kept) => {
@@ -201,7 +216,11 @@ impl Set {
         if common.expires > self.now {
             return Ok(());
         }
-        let detail = format!("at {}; now {}", common.expires, self.now);
+        let mut detail = format!("at {}; now {}", common.expires, self.now);
+        // Whoever reads this wants to know whether the device's clock is to blame.
+        if let Some(clock) = self.source_clock {
+            detail += &format!(", by the server's clock {clock}");
+        }
         Err(TrustError::new(role, TrustKind::Expired, detail))
     }
 }

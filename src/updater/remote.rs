@@ -56,9 +56,9 @@ impl Source for Remote<'_> {
     fn timestamp(&mut self, etag: Option<&str>, limit: u64) -> Result<TimestampAnswer> {
         let path = "metadata/timestamp.json";
         match self.open(path, etag, limit)? {
-            Response::Found { etag, body } => {
+            Response::Found { etag, date, body } => {
                 let bytes = self.finish(read_all(body, path, limit))?;
-                Ok(TimestampAnswer::Found { etag, bytes })
+                Ok(TimestampAnswer::Found { etag, date, bytes })
             }
             Response::NotModified => Ok(TimestampAnswer::NotModified),
             Response::Missing => Ok(TimestampAnswer::Missing),

@@ -228,7 +228,7 @@ impl Source for Remote<'_> {
 
     fn timestamp(&mut self, _: Option<&str>, limit: u64) -> CoreResult<TimestampAnswer> {
         Ok(match self.whole("metadata/timestamp.json", limit)? {
-            Some(bytes) => TimestampAnswer::Found { etag: None, bytes },
+            Some(bytes) => TimestampAnswer::Found { etag: None, date: None, bytes },
             None => TimestampAnswer::Missing,
         })
     }
@@ -257,7 +257,7 @@ impl Transport for FolderTransport {
         match fs::File::open(self.0.join(request.path)) {
             Ok(file) => {
                 let body = Box::new(file.take(request.limit.saturating_add(1)));
-                Ok(Response::Found { etag: None, body })
+                Ok(Response::Found { etag: None, date: None, body })
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Response::Missing),
             Err(error) => Err(farad::Error::storage(request.path, error)),

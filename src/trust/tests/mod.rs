@@ -2,6 +2,7 @@
 //!
 //! This file makes repositories and devices; the tests stand in the files beside it.
 
+mod clocks;
 mod delegations;
 mod roots;
 mod rules;
@@ -75,6 +76,8 @@ struct Repo {
     snapshot: u64,
     timestamp: u64,
     signed_at: u64,
+    /// What the server's clock says.
+    date: Option<u64>,
     expires: BTreeMap<&'static str, u64>,
     files: BTreeMap<String, Vec<u8>>,
     log: Rc<RefCell<Vec<String>>>,
@@ -107,6 +110,7 @@ impl Repo {
             snapshot: 0,
             timestamp: 0,
             signed_at: NOW,
+            date: None,
             expires: BTreeMap::new(),
             files: BTreeMap::new(),
             log: Rc::default(),
@@ -232,7 +236,7 @@ impl Source for Repo {
         if etag == Some(&tag) {
             return Ok(TimestampAnswer::NotModified);
         }
-        Ok(TimestampAnswer::Found { etag: Some(tag), bytes })
+        Ok(TimestampAnswer::Found { etag: Some(tag), date: self.date.map(at), bytes })
     }
 
     fn target(&mut self, path: &str, limit: u64) -> Result<Option<Vec<u8>>> {

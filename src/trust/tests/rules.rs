@@ -286,53 +286,6 @@ fn every_role_expires() {
 }
 
 #[test]
-fn a_frozen_timestamp_is_taken_until_it_expires_and_recovers() {
-    let mut repo = Repo::new();
-    let mut device = Device::new(&repo);
-    device.sync(&repo).unwrap();
-    device.clock = NOW + 30 * DAY - 1;
-    assert!(device.sync(&repo).is_ok());
-    device.clock += 1;
-    assert_eq!(device.refusal(&repo), refused("timestamp", TrustKind::Expired));
-    // A year later somebody signs again.
-    device.clock = NOW + 365 * DAY;
-    for role in ["timestamp", "snapshot", "targets", "role"] {
-        repo.expires.insert(role, device.clock + DAY);
-    }
-    repo.next_root(|root| root.common.expires = at(NOW + 400 * DAY), &["root"]);
-    repo.targets.common.version = 2;
-    repo.role("production-rollout", &[]).common.version = 2;
-    repo.publish();
-    assert!(device.sync(&repo).is_ok());
-}
-
-#[test]
-fn a_clock_that_was_set_back_does_not_thaw_a_frozen_timestamp() {
-    let mut repo = Repo::new();
-    repo.signed_at = NOW;
-    let mut device = Device::new(&repo);
-    device.sync(&repo).unwrap();
-    let mut old = Repo::new();
-    old.expires.insert("timestamp", NOW - DAY);
-    old.timestamp = 5;
-    old.publish();
-    device.clock = NOW - 300 * DAY;
-    assert_eq!(device.refusal(&old), refused("timestamp", TrustKind::Expired));
-}
-
-#[test]
-fn a_time_signed_in_2099_does_not_lock_the_device_out() {
-    let mut repo = Repo::new();
-    repo.signed_at = 4_070_908_800;
-    repo.publish();
-    let mut device = Device::new(&repo);
-    device.sync(&repo).unwrap();
-    repo.signed_at = NOW;
-    repo.publish();
-    assert!(device.sync(&repo).is_ok());
-}
-
-#[test]
 fn more_bytes_than_a_role_may_have_are_refused() {
     let mut repo = Repo::new();
     repo.files.insert("timestamp.json".to_owned(), vec![b' '; 17 << 10]);

@@ -1,0 +1,166 @@
+//! Clocks that are behind, ahead or jump, and metadata that expires.
+
+use super::*;
+
+#[test]
+fn a_frozen_timestamp_is_taken_until_it_expires_and_recovers() {
+    let mut repo = Repo::new();
+    let mut device = Device::new(&repo);
+    device.sync(&repo).unwrap();
+    device.clock = NOW + 30 * DAY - 1;
+    assert!(device.sync(&repo).is_ok());
+    device.clock += 1;
+    assert_eq!(device.refusal(&repo), refused("timestamp", TrustKind::Expired));
+    // A year later somebody signs again.
+    device.clock = NOW + 365 * DAY;
+    for role in ["timestamp", "snapshot", "targets", "role"] {
+        repo.expires.insert(role, device.clock + DAY);
+    }
+    repo.next_root(|root| root.common.expires = at(NOW + 400 * DAY), &["root"]);
+    repo.targets.common.version = 2;
+    repo.role("production-rollout", &[]).common.version = 2;
+    repo.publish();
+    assert!(device.sync(&repo).is_ok());
+}
+
+#[test]
+fn a_clock_that_was_set_back_does_not_thaw_a_frozen_timestamp() {
+    let mut repo = Repo::new();
+    repo.signed_at = NOW;
+    let mut device = Device::new(&repo);
+    device.sync(&repo).unwrap();
+    let mut old = Repo::new();
+    old.expires.insert("timestamp", NOW - DAY);
+    old.timestamp = 5;
+    old.publish();
+    device.clock = NOW - 300 * DAY;
+    assert_eq!(device.refusal(&old), refused("timestamp", TrustKind::Expired));
+}
+
+#[test]
+fn a_time_signed_in_2099_does_not_lock_the_device_out() {
+    let mut repo = Repo::new();
+    repo.signed_at = 4_070_908_800;
+    repo.publish();
+    let mut device = Device::new(&repo);
+    device.sync(&repo).unwrap();
+    repo.signed_at = NOW;
+    repo.publish();
+    assert!(device.sync(&repo).is_ok());
+}
+
+/// A repository and a device that knows its first state, and the clock of whose server is right.
+fn acquainted() -> (Repo, Device) {
+    let mut repo = Repo::new();
+    repo.date = Some(NOW);
+    let mut device = Device::new(&repo);
+    device.sync(&repo).unwrap();
+    (repo, device)
+}
+
+#[test]
+fn a_clock_that_runs_ahead_does_not_keep_a_device_from_progress() {
+    let (mut repo, mut device) = acquainted();
+    repo.publish();
+    for years in [1, 10] {
+        let mut device = device.clone();
+        device.clock = NOW + years * 366 * DAY;
+        assert!(device.sync(&repo).is_ok(), "{years}");
+        // Nothing new is no progress: it may be a freeze.
+        assert_eq!(device.refusal(&repo).1, TrustKind::Expired);
+    }
+    // The bound of time did not rise past what was signed: with the clock put right all is well.
+    device.clock = NOW + 366 * DAY;
+    device.sync(&repo).unwrap();
+    device.clock = NOW;
+    assert!(device.sync(&repo).is_ok());
+}
+
+#[test]
+fn the_servers_clock_is_believed_for_progress_alone() {
+    let (mut repo, device) = acquainted();
+    let ahead = NOW + 366 * DAY;
+    let refused_by = |repo: &Repo, mut device: Device| {
+        device.clock = ahead;
+        let refusal = device.refusal(repo);
+        let kept = device.kept.get("timestamp.json").map(|bytes| Digest::of(bytes));
+        (refusal.1, kept)
+    };
+    let kept = device.kept.get("timestamp.json").map(|bytes| Digest::of(bytes));
+    // The state it knows already.
+    assert_eq!(refused_by(&repo, device.clone()), (TrustKind::Expired, kept));
+    repo.publish();
+    // A device without any state has nothing to hold progress against.
+    assert_eq!(refused_by(&repo, Device::new(&repo)), (TrustKind::Expired, None));
+    // A server without a clock, one before the last signed time, and one past every expiry.
+    for date in [None, Some(NOW - 1), Some(NOW + 30 * DAY)] {
+        repo.date = date;
+        assert_eq!(refused_by(&repo, device.clone()), (TrustKind::Expired, kept), "{date:?}");
+    }
+    // The order of the specification knows of no server's clock.
+    repo.date = Some(NOW);
+    let strict = Device { order: Some(Order::Strict), ..device.clone() };
+    assert_eq!(refused_by(&repo, strict), (TrustKind::Expired, kept));
+    assert!(Device { clock: ahead, ..device }.sync(&repo).is_ok());
+}
+
+#[test]
+fn shipped_metadata_is_enough_to_see_progress() {
+    let mut repo = Repo::new();
+    repo.date = Some(NOW);
+    let mut seed = BTreeMap::new();
+    seed.insert("timestamp.json".to_owned(), repo.files["timestamp.json"].clone());
+    seed.insert("snapshot.json".to_owned(), repo.files["1.snapshot.json"].clone());
+    let mut device = Device { seed, ..Device::new(&repo) };
+    device.clock = NOW + 366 * DAY;
+    assert_eq!(device.refusal(&repo).1, TrustKind::Expired);
+    repo.publish();
+    assert!(device.sync(&repo).is_ok());
+}
+
+#[test]
+fn a_clock_that_jumps_leaves_nothing_behind() {
+    let (mut repo, mut device) = acquainted();
+    for clock in [NOW + 366 * DAY, 0, NOW + 5 * DAY, NOW - 366 * DAY, NOW] {
+        repo.signed_at += 60;
+        repo.date = Some(repo.signed_at);
+        repo.publish();
+        device.clock = clock;
+        assert!(device.sync(&repo).is_ok(), "{clock}");
+    }
+}
+
+#[test]
+fn a_bound_that_a_thief_raised_falls_with_his_keys() {
+    let mut repo = Repo::new();
+    let mut device = Device::new(&repo);
+    // The device's clock is wrong as well, else the bound would not follow.
+    device.clock = 4_070_908_800;
+    repo.signed_at = device.clock;
+    for role in ["timestamp", "snapshot", "targets", "role"] {
+        repo.expires.insert(role, device.clock + DAY);
+    }
+    repo.root.common.expires = at(device.clock + DAY);
+    repo.files.insert("1.root.json".to_owned(), sign_by(&repo.root, &["root"]));
+    device.shipped = repo.shipped();
+    repo.publish();
+    device.sync(&repo).unwrap();
+
+    let mut honest = repo.clone();
+    device.clock = NOW;
+    honest.signed_at = NOW;
+    honest.expires.clear();
+    honest.publish();
+    assert_eq!(device.refusal(&honest).1, TrustKind::Expired);
+    honest.next_root(
+        |root| {
+            root.keys.insert(key("new").public().id(), key("new").public().clone());
+            root.roles.insert("timestamp".to_owned(), keys_of(&["new"], 1));
+        },
+        &["root"],
+    );
+    let listing =
+        meta(honest.snapshot, &honest.files[&format!("{}.snapshot.json", honest.snapshot)]);
+    honest.publish_timestamp(listing, "new");
+    assert!(device.sync(&honest).is_ok());
+}
