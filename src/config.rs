@@ -9,8 +9,10 @@ use crate::time::UnixTime;
 pub struct Config {
     /// The app. Documents made for another one are refused.
     pub app: AppId,
-    /// The channel to follow.
+    /// The channel to follow unless another of the allowed ones was chosen.
     pub channel: Channel,
+    /// Channels that [`crate::updater::Updater::set_channel`] may choose besides.
+    pub allowed_channels: Vec<Channel>,
     /// The trust anchor: bytes of the `farad-root.json` that ships with the app.
     pub root: Vec<u8>,
     /// Platform and build of the native app.
@@ -34,6 +36,7 @@ impl Config {
         Self {
             app,
             channel,
+            allowed_channels: Vec::new(),
             root,
             native,
             native_version: String::new(),

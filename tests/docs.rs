@@ -94,6 +94,13 @@ fn every_test_that_security_names_exists() {
     for name in named {
         assert!(sources.contains(&format!("fn {name}(")), "no test {name}");
     }
+    // And the other way round: no attack is tried without a row.
+    let attacks: Vec<_> = sources.split("#[test]\nfn attack_").skip(1).collect();
+    assert!(attacks.len() > 30);
+    for attack in attacks {
+        let name = format!("`attack_{}`", attack.split('(').next().unwrap());
+        assert!(text.contains(&name), "no row for {name}");
+    }
 }
 
 #[test]

@@ -217,7 +217,8 @@ impl Store {
     /// Whether `id` is on the device, complete and as far as a start can tell undamaged.
     #[must_use]
     pub fn has(&self, id: &BundleId) -> bool {
-        bundles::sound(&*self.disk, id).unwrap_or(false)
+        // Files whose manifest is damaged are of no use: nobody could say what they are.
+        bundles::sound(&*self.disk, id).unwrap_or(false) && self.manifest(id).is_some()
     }
 
     /// The signed manifest of a bundle on the device.

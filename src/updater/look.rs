@@ -7,7 +7,7 @@ use super::remote::Remote;
 use super::{Updater, policies};
 use crate::boot::{Event, Which};
 use crate::error::{Error, Result, TrustKind};
-use crate::id::BundleId;
+use crate::id::{BundleId, Channel};
 use crate::limits;
 use crate::release::{BundleName, Manifest, unsupported};
 use crate::rollout::{Choice, Device, Offered, Policy, Rollout, Running, Verdict, choose};
@@ -42,14 +42,12 @@ impl Updater {
     }
 
     fn look_once(&self, session: &mut Session<'_>) -> Result<Seen> {
-        let (app, channel) = (&self.config.app, &self.config.channel);
+        let (app, channel) = (&self.config.app, &self.channel()?);
         if session.reset {
             policies::forget(&**self.store.disk())?;
         }
-        let policy =
-            session.target(&channel.policy_path(), limits::ROLE).map_err(unknown_channel)?;
-        let policy_is = Policy::parse(&policy, app, channel)?;
-        policies::save(&**self.store.disk(), channel, &policy)?;
+        let policy_is = self.take_policy(session, channel).map_err(unknown_channel)?;
+        self.take_other_policies(session, channel)?;
         self.tell(&Event::Policy)?;
 
         let rollout = session.target(&channel.rollout_path(), limits::ROLE)?;
@@ -67,7 +65,7 @@ impl Updater {
         }
         let holdings = self.with_context(false, |context| self.store.holdings(context))?;
         let install = self.store.install_id(&*self.random)?;
-        let device = Device { install: &install, heading: self.heading(&holdings) };
+        let device = Device { install: &install, heading: self.heading(&holdings, channel) };
         let mut manifests = BTreeMap::new();
         let choice = if blind {
             Choice::NotOffered
@@ -80,17 +78,43 @@ impl Updater {
         Ok(Seen { choice, rollout, manifests, heading, unsupported: blind })
     }
 
+    /// Verifies the policy of `channel` and keeps it for starts.
+    fn take_policy(&self, session: &mut Session<'_>, channel: &Channel) -> Result<Policy> {
+        let bytes = session.target(&channel.policy_path(), limits::ROLE)?;
+        let policy = Policy::parse(&bytes, &self.config.app, channel)?;
+        policies::save(&**self.store.disk(), channel, &bytes)?;
+        Ok(policy)
+    }
+
+    /// A device that changed channels may still run a release of the old one: what its signers
+    /// revoke there must reach it. A channel that is gone or broken is no reason to stop.
+    fn take_other_policies(&self, session: &mut Session<'_>, followed: &Channel) -> Result<()> {
+        let holdings = self.with_context(false, |context| self.store.holdings(context))?;
+        let mut others: Vec<_> =
+            holdings.bundles.into_iter().map(|(_, manifest)| manifest.channel).collect();
+        others.sort();
+        others.dedup();
+        for channel in others.iter().filter(|channel| *channel != followed) {
+            match self.take_policy(session, channel) {
+                Ok(_) => {}
+                Err(error @ (Error::Trust(_) | Error::Document { .. })) => {
+                    log::warn!("the policy of {channel} stays as it was: {error}");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
     /// What the device is heading for, as an offer would name it. A damaged bundle is none: it is
     /// to be fetched again.
-    fn heading(&self, holdings: &Holdings) -> Running {
+    fn heading(&self, holdings: &Holdings, channel: &Channel) -> Running {
         match holdings.record.heading() {
             Which::Builtin => Running::Named(Offered::Builtin),
             Which::Bundle(id) => {
                 let manifest = holdings.bundles.iter().find(|(other, _)| *other == id);
                 match manifest {
-                    Some((_, manifest))
-                        if manifest.channel == self.config.channel && self.store.has(&id) =>
-                    {
+                    Some((_, manifest)) if manifest.channel == *channel && self.store.has(&id) => {
                         let sequence = manifest.sequence;
                         Running::Named(Offered::Release { sequence, manifest: id.0 })
                     }
@@ -109,7 +133,7 @@ impl Updater {
         holdings: &Holdings,
         manifests: &mut BTreeMap<u64, (Vec<u8>, Manifest)>,
     ) -> Result<Verdict> {
-        let (app, channel) = (&self.config.app, &self.config.channel);
+        let (app, channel) = (&self.config.app, &policy.channel);
         let embedded = self.embed_in(channel).map_or(0, |embed| embed.sequence);
         let (sequence, digest) = match offered {
             Offered::Builtin => (embedded, None),

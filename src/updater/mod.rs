@@ -5,6 +5,7 @@
 //! threads and processes. A start needs no network and at most reads; a sync changes no bundle that
 //! is running.
 
+mod channel;
 mod install;
 mod keep;
 mod look;
@@ -209,13 +210,10 @@ impl Updater {
         let random = self.random.bytes().ok_or_else(|| {
             Error::storage("a launch token", std::io::Error::other("no randomness"))
         })?;
-        let active = self.policy(&self.config.channel)?;
+        let followed = self.channel()?;
+        let active = self.policy(&followed)?;
         let policy = |channel: &Channel| {
-            if *channel == self.config.channel {
-                active.clone()
-            } else {
-                self.policy(channel).ok().flatten()
-            }
+            if *channel == followed { active.clone() } else { self.policy(channel).ok().flatten() }
         };
         work(&Context {
             native: NativeIdentity {
@@ -223,7 +221,7 @@ impl Updater {
                 version: self.config.native_version.clone(),
                 embed: self.embed.as_ref().map(|embed| embed.manifest),
             },
-            channel: self.config.channel.clone(),
+            channel: followed.clone(),
             builtin: self.embed.as_ref().map(|embed| (embed.channel.clone(), embed.sequence)),
             policy: &policy,
             max_attempts: self.config.attempts,

@@ -37,6 +37,9 @@ pub(crate) struct Device {
     /// Channel to follow
     #[arg(long, default_value = "production")]
     channel: String,
+    /// Another channel that the app's build allows; may be repeated
+    #[arg(long = "allow-channel", value_name = "CHANNEL")]
+    allow_channels: Vec<String>,
     /// Platform of the native app: android or ios
     #[arg(long, default_value = "android")]
     platform: String,
@@ -79,6 +82,11 @@ enum What {
     Apply,
     /// Back to the built-in bundle at the next start
     Reset,
+    /// Follow another allowed channel from now on
+    SetChannel {
+        /// Which; the app's own by default
+        name: Option<String>,
+    },
 }
 
 pub(crate) fn run(args: &Device, progress: &mut dyn FnMut(Progress)) -> Result<Report> {
@@ -105,6 +113,11 @@ pub(crate) fn run(args: &Device, progress: &mut dyn FnMut(Progress)) -> Result<R
             updater.reset()?;
             state(&updater)?
         }
+        What::SetChannel { name } => {
+            let channel = name.as_deref().map(parse_channel).transpose()?;
+            updater.set_channel(channel.as_ref())?;
+            state(&updater)?
+        }
     };
     Ok(Report::new(json.to_string(), json))
 }
@@ -122,7 +135,7 @@ fn open(args: &Device) -> Result<Updater> {
                 .app
         }
     };
-    let channel: Channel = args.channel.parse().map_err(|error| invalid(&error))?;
+    let channel = parse_channel(&args.channel)?;
     let native = match args.platform.as_str() {
         "android" => {
             let build = args.native.parse().map_err(|_| {
@@ -141,11 +154,17 @@ fn open(args: &Device) -> Result<Updater> {
     };
     let mut config = Config::new(app, channel, root, native);
     config.hold = args.hold;
+    config.allowed_channels =
+        args.allow_channels.iter().map(|name| parse_channel(name)).collect::<Result<_>>()?;
     let disk =
         RealDisk::new(&args.dir).map_err(|error| Failure::file("making", &args.dir, &error))?;
     let http = Http::new(&args.url, &HttpOptions::default())?;
     let system = Arc::new(System);
     Ok(Updater::new(config, Arc::new(disk), Arc::new(http), system.clone(), system, builtin))
+}
+
+fn parse_channel(name: &str) -> Result<Channel> {
+    name.parse().map_err(|error| Failure::new("config-invalid", format!("{error}")))
 }
 
 fn token_or_trial(updater: &Updater, token: Option<&str>) -> Result<String> {

@@ -1,0 +1,94 @@
+//! More than one channel on one phone, and channels that come and go.
+
+use farad::updater::Status;
+use serde_json::json;
+
+use crate::forge::{Forge, key_id};
+use crate::phone::Phone;
+use crate::site::Site;
+
+#[test]
+fn a_change_of_channels_brings_the_other_floor_and_no_other_channels_releases() {
+    let mut forge = Forge::new();
+    let site = Site::new(&forge);
+    let mut phone = Phone::running(&forge, &site);
+    let beta = "beta".parse().unwrap();
+    let stranger = "nightly".parse().unwrap();
+    assert!(phone.updater().set_channel(Some(&beta)).is_err(), "the build does not allow it");
+    phone.config.allowed_channels = vec![beta];
+    let beta = &phone.config.allowed_channels[0].clone();
+    assert!(phone.updater().set_channel(Some(&stranger)).is_err());
+
+    // Production's floor of 5 says nothing of beta's release 1, nor the other way round.
+    forge.policy("production", 5, &[]);
+    forge.rollout("production", &[]);
+    forge.publish();
+    site.serve(&forge);
+    phone.sync().unwrap();
+    phone.updater().set_channel(Some(beta)).unwrap();
+    assert_eq!(phone.updater().channel().unwrap(), *beta);
+    assert_eq!(phone.status(), Status::Staged);
+    assert_eq!(phone.shows(), "1.0.0-beta");
+    assert_eq!(phone.updater().state().unwrap().record.previous, None, "no way back across");
+
+    // Beta's revocation reaches the phone though it follows production again.
+    phone.updater().set_channel(None).unwrap();
+    forge.policy("beta", 0, &[1]);
+    forge.publish();
+    site.serve(&forge);
+    phone.sync().unwrap();
+    assert_ne!(phone.shows(), "1.0.0-beta");
+
+    // A build that no longer allows the channel follows its own.
+    phone.updater().set_channel(Some(beta)).unwrap();
+    phone.config.allowed_channels.clear();
+    assert_eq!(phone.updater().channel().unwrap().as_str(), "production");
+}
+
+#[test]
+fn what_waits_from_the_old_channel_is_let_go() {
+    let mut forge = Forge::new();
+    let site = Site::new(&forge);
+    let mut phone = Phone::running(&forge, &site);
+    phone.config.allowed_channels = vec!["beta".parse().unwrap()];
+    let second = forge.release("production", 2, "1.1.0");
+    forge.rollout("production", &[second.offer()]);
+    forge.publish();
+    site.serve(&forge);
+    assert_eq!(phone.status(), Status::Staged);
+    phone.updater().set_channel(Some(&"beta".parse().unwrap())).unwrap();
+    assert_eq!(phone.shows(), "1.0.0", "production's update does not come any more");
+    assert_eq!(phone.status(), Status::Staged);
+    assert_eq!(phone.shows(), "1.0.0-beta");
+}
+
+#[test]
+fn a_channel_that_is_removed_and_added_again() {
+    let mut forge = Forge::new();
+    let site = Site::new(&forge);
+    let phone = Phone::running(&forge, &site);
+    let before = forge.role("targets")["delegations"]["roles"].clone();
+    let keep =
+        |role: &&serde_json::Value| !role["name"].as_str().unwrap().starts_with("production");
+    let fewer: Vec<_> = before.as_array().unwrap().iter().filter(keep).cloned().collect();
+    // Its delegations go; its files stay listed in snapshot, which may drop nothing.
+    forge.role("targets")["delegations"]["roles"] = json!(fewer);
+    forge.publish();
+    site.serve(&forge);
+    assert_eq!(phone.refused(), "config-invalid", "the repository has no such channel");
+    assert_eq!(phone.shows(), "1.0.0");
+    // Again, with new keys; version and sequence go on.
+    let mut roles = before;
+    roles[0]["keyids"] = json!([key_id("new-owner")]);
+    roles[0]["threshold"] = json!(1);
+    forge.role("targets")["delegations"]["keys"][key_id("new-owner")] =
+        crate::forge::public("new-owner");
+    forge.role("targets")["delegations"]["roles"] = roles;
+    forge.signers.insert("production-releases".to_owned(), vec!["new-owner"]);
+    let second = forge.release("production", 2, "1.1.0");
+    forge.rollout("production", &[second.offer()]);
+    forge.publish();
+    site.serve(&forge);
+    phone.sync().unwrap();
+    assert_eq!(phone.shows(), "1.1.0");
+}

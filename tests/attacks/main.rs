@@ -1,0 +1,27 @@
+//! Attacks on the whole client: real HTTP to a server on this machine, real files, repositories
+//! signed here by keys that the attacker of each test is said to hold.
+//!
+//! Names begin with the number under which `docs/security.md` lists the attack. After every one of
+//! them the phone shows what it showed before.
+
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test stops at a surprise"
+)]
+
+mod bytes;
+mod channels;
+mod delegations;
+mod device;
+mod forge;
+mod freeze;
+mod offers;
+mod phone;
+mod recovery;
+mod rollback;
+mod signatures;
+mod site;
+mod thieves;

@@ -1,0 +1,137 @@
+//! Old state, mixed state, and state that loses something.
+
+use serde_json::{Value, json};
+
+use crate::forge::Forge;
+use crate::phone::Phone;
+use crate::site::{Answer, Site};
+
+/// A phone on the newest of `states` states of a repository; each has a release of its own.
+fn phone_at(states: u64) -> (Vec<Forge>, Site, Phone) {
+    let mut forge = Forge::new();
+    let mut history = vec![forge.clone()];
+    for state in 2..=states {
+        let release = forge.release("production", state, &format!("1.{state}.0"));
+        forge.rollout("production", &[release.offer()]);
+        forge.publish();
+        history.push(forge.clone());
+    }
+    let site = Site::new(&forge);
+    let phone = Phone::running(&forge, &site);
+    (history, site, phone)
+}
+
+/// How a state's snapshot lists everything.
+fn meta(forge: &Forge) -> Value {
+    Value::Object(forge.listed.clone())
+}
+
+#[test]
+fn attack_05_an_old_timestamp_played_back() {
+    let (history, site, phone) = phone_at(3);
+    for old in &history[..2] {
+        site.serve(old);
+        assert_eq!(phone.refused(), "timestamp rollback");
+    }
+    assert_eq!(phone.kept_version("timestamp"), 3);
+}
+
+#[test]
+fn attack_06_a_new_timestamp_that_names_an_older_snapshot() {
+    let (history, site, phone) = phone_at(2);
+    let mut forge = history[1].clone();
+    let old = &forge.files["metadata/1.snapshot.json"];
+    let old = crate::forge::listing(&json!(1), old);
+    forge.publish_timestamp(&old);
+    site.serve(&forge);
+    assert_eq!(phone.refused(), "snapshot rollback");
+    assert_eq!(phone.kept_version("timestamp"), 2, "the timestamp was not kept");
+}
+
+#[test]
+fn attack_07_a_new_snapshot_that_lists_an_older_role() {
+    for role in ["targets", "production-releases", "production-rollout"] {
+        let (history, site, phone) = phone_at(2);
+        let mut forge = history[1].clone();
+        let (mut mixed, old) = (meta(&forge), meta(&history[0]));
+        let file = format!("{role}.json");
+        mixed[&file] = old[&file].clone();
+        forge.publish_snapshot(mixed);
+        site.serve(&forge);
+        assert_eq!(phone.refused(), format!("{role} rollback"));
+        assert_eq!(phone.kept_version("snapshot"), 2);
+    }
+}
+
+#[test]
+fn attack_08_a_snapshot_that_drops_a_role() {
+    for role in ["production-rollout", "production-releases", "beta-releases", "targets"] {
+        let (history, site, phone) = phone_at(1);
+        let mut forge = history[0].clone();
+        let mut less = meta(&forge);
+        less.as_object_mut().unwrap().remove(&format!("{role}.json"));
+        forge.publish_snapshot(less);
+        site.serve(&forge);
+        assert_eq!(phone.refused(), format!("{role} role-removed"));
+        assert_eq!(phone.kept_version("snapshot"), 1);
+    }
+}
+
+#[test]
+fn attack_09_files_of_different_states_mixed() {
+    // By the server alone: digests tell.
+    for role in ["snapshot", "targets", "production-releases", "production-rollout"] {
+        let mut forge = Forge::new();
+        let site = Site::new(&forge);
+        let phone = Phone::running(&forge, &site);
+        forge.release("production", 2, "1.1.0");
+        forge.publish();
+        site.serve(&forge);
+        let old = forge.files[&format!("metadata/1.{role}.json")].clone();
+        site.answer(&format!("metadata/2.{role}.json"), Answer::File(old));
+        let refused = phone.refused();
+        let by_length = format!("{role} too-large");
+        assert!(refused == format!("{role} hash-mismatch") || refused == by_length, "{refused}");
+    }
+    // By the holder of timestamp and snapshot, who lists neither digests nor lengths.
+    for role in ["targets", "production-releases", "production-rollout"] {
+        let mut forge = Forge::new();
+        let site = Site::new(&forge);
+        let phone = Phone::running(&forge, &site);
+        forge.publish();
+        let mut bare = meta(&forge);
+        bare[format!("{role}.json")] = json!({ "version": 7 });
+        forge.publish_snapshot(bare);
+        let six = forge.files[&format!("metadata/2.{role}.json")].clone();
+        forge.files.insert(format!("metadata/7.{role}.json"), six);
+        site.serve(&forge);
+        assert_eq!(phone.refused(), format!("{role} version-mismatch"));
+    }
+}
+
+#[test]
+fn attack_28_state_from_before_a_revocation_for_a_fresh_install() {
+    let mut forge = Forge::new();
+    let old = forge.clone();
+    forge.policy("production", 0, &[1]);
+    let second = forge.release("production", 2, "1.1.0");
+    forge.rollout("production", &[second.offer()]);
+    forge.publish();
+    let site = Site::new(&old);
+    // Who knows nothing takes what has not expired: that is what expiry is for.
+    let naive = Phone::new(&forge, &site);
+    naive.sync().unwrap();
+    assert_eq!(naive.shows(), "1.0.0");
+    // An app that brings its metadata along knows better from its first second.
+    let embed = forge.embed(second, "1.1.0");
+    let phone = Phone::new(&forge, &site).with_builtin(&embed);
+    assert_eq!(phone.refused(), "timestamp rollback");
+    site.serve(&forge);
+    phone.sync().unwrap();
+    assert_eq!(phone.shows(), "builtin", "it is the release that is offered");
+    // And the naive one has learnt the revocation as soon as it heard of it.
+    naive.sync().unwrap();
+    assert_eq!(naive.shows(), "1.1.0");
+    site.serve(&old);
+    assert_eq!(naive.refused(), "timestamp rollback");
+}

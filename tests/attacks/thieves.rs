@@ -1,0 +1,158 @@
+//! A stolen server: every online key and the hosting, and the whole flow.
+
+use farad::updater::Status;
+use serde_json::json;
+
+use crate::forge::{DAY, Forge, NOW, offer, sign, time};
+use crate::phone::Phone;
+use crate::site::{Answer, Site};
+
+/// The keys that lie on a server.
+const STOLEN: [&str; 3] = ["online", "snapshot", "timestamp"];
+
+#[test]
+fn attack_39_everything_that_is_online_is_stolen() {
+    let mut forge = Forge::new();
+    let old = forge.release("production", 2, "1.2.0");
+    let vulnerable = forge.release("production", 3, "1.3.0");
+    let current = forge.release("production", 4, "1.4.0");
+    forge.policy("production", 2, &[3]);
+    forge.rollout("production", &[current.offer()]);
+    forge.publish();
+    let site = Site::new(&forge);
+    let honest = forge.clone();
+    // A phone for each try, on the honest state: the numbers of one try would spoil the next.
+    let phone = || {
+        site.serve(&honest);
+        let phone = Phone::running(&honest, &site);
+        assert_eq!(phone.shows(), "1.4.0");
+        phone
+    };
+    let refusal = |forge: &Forge| {
+        let phone = phone();
+        site.serve(forge);
+        phone.set_clock(NOW + 2 * DAY);
+        phone.refused()
+    };
+
+    // New code, signed with what the thief has.
+    for signers in [&["online"][..], &["timestamp", "snapshot"], &["online", "timestamp"], &[]] {
+        let mut forge = honest.clone();
+        forge.signers.insert("production-releases".to_owned(), signers.to_vec());
+        let evil = forge.release("production", 5, "evil");
+        forge.rollout("production", &[evil.offer()]);
+        forge.publish_holding(&STOLEN);
+        assert_eq!(refusal(&forge), "production-releases signature", "{signers:?}");
+    }
+    // A delegation to the thief.
+    let mut forge = honest.clone();
+    forge.delegate("evil", &["online"], 1, &["production/*"]);
+    forge.signers.insert("targets".to_owned(), vec!["online"]);
+    forge.publish_holding(&STOLEN);
+    assert_eq!(refusal(&forge), "targets signature");
+    // A root of the thief's.
+    let mut forge = honest.clone();
+    forge.next_root(&["online", "timestamp", "snapshot"], |_| {});
+    assert_eq!(refusal(&forge), "root signature");
+    // The policy of before the revocation, by taking the releases role back.
+    let mut forge = honest.clone();
+    forge.change_snapshot =
+        |snapshot| snapshot["meta"]["production-releases.json"] = json!({ "version": 1 });
+    forge.publish_holding(&STOLEN);
+    assert_eq!(refusal(&forge), "production-releases rollback");
+    let phone = phone();
+    // Offers of what may not run, and of bytes that nobody signed under a signed name.
+    let mut forge = honest.clone();
+    for bad in [
+        vulnerable.offer(),
+        offer(&json!({ "sequence": 1, "manifest": old.manifest })),
+        offer(&json!("builtin")),
+    ] {
+        forge.rollout("production", &[bad]);
+        forge.publish_holding(&STOLEN);
+        site.serve(&forge);
+        assert_eq!(phone.status(), Status::NotOffered);
+        assert_eq!(phone.shows(), "1.4.0");
+    }
+    // What a thief can do: choose among what is signed, listed, unrevoked and above the floor…
+    forge.rollout("production", &[old.offer()]);
+    forge.publish_holding(&STOLEN);
+    site.serve(&forge);
+    phone.sync().unwrap();
+    assert_eq!(phone.shows(), "1.2.0");
+    // …and hold phones there, by signing the same again and again, until the offline roles expire.
+    for day in [50, 150, 199] {
+        forge.now = NOW + day * DAY;
+        forge.role("production-rollout")["expires"] = json!(time(forge.now + 300 * DAY));
+        forge.publish_holding(&STOLEN);
+        site.serve(&forge);
+        phone.set_clock(forge.now);
+        phone.sync().unwrap();
+        assert_eq!(phone.shows(), "1.2.0");
+    }
+    forge.now = NOW + 200 * DAY;
+    forge.publish_holding(&STOLEN);
+    site.serve(&forge);
+    phone.set_clock(forge.now);
+    assert_eq!(phone.refused(), "production-releases expired");
+    assert_eq!(phone.shows(), "1.2.0", "and even then the app runs");
+}
+
+#[test]
+fn a_stolen_timestamp_key_alone_freezes_and_no_more() {
+    let mut forge = Forge::new();
+    let site = Site::new(&forge);
+    let phone = Phone::running(&forge, &site);
+    let old = forge.clone();
+    let second = forge.release("production", 2, "1.1.0");
+    forge.rollout("production", &[second.offer()]);
+    forge.publish();
+    // The thief signs the old snapshot again and again.
+    let mut thief = old.clone();
+    let snapshot = &old.files["metadata/1.snapshot.json"];
+    let listing = crate::forge::listing(&json!(1), snapshot);
+    for day in [1, 13, 26] {
+        thief.now = NOW + day * DAY;
+        thief.publish_timestamp(&listing);
+        site.serve(&thief);
+        phone.set_clock(thief.now);
+        assert_eq!(phone.status(), Status::UpToDate);
+    }
+    // Until the snapshot, which another key signed, expires.
+    thief.now = NOW + 30 * DAY;
+    thief.publish_timestamp(&listing);
+    site.serve(&thief);
+    phone.set_clock(thief.now);
+    assert_eq!(phone.refused(), "snapshot expired");
+    // A snapshot of the thief's own is none.
+    let mut forged = thief.clone();
+    forged.signers.insert("snapshot".to_owned(), vec!["timestamp"]);
+    forged.publish_holding(&["timestamp"]);
+    site.serve(&forged);
+    assert_eq!(phone.refused(), "snapshot signature");
+    site.answer("metadata/timestamp.json", Answer::File(sign(&json!({}), &["timestamp"])));
+    assert_eq!(phone.refused(), "timestamp malformed");
+}
+
+#[test]
+fn a_stolen_release_key_without_the_online_keys_reaches_nobody() {
+    let forge = Forge::new();
+    let site = Site::new(&forge);
+    let phone = Phone::running(&forge, &site);
+    let mut thief = forge.clone();
+    for role in ["timestamp", "snapshot", "production-rollout", "production-releases"] {
+        thief.signers.insert(role.to_owned(), vec!["ci", "manager-1"]);
+    }
+    let evil = thief.release("production", 2, "evil");
+    thief.rollout("production", &[evil.offer()]);
+    thief.publish_holding(&["ci", "manager-1"]);
+    site.serve(&thief);
+    assert_eq!(phone.refused(), "timestamp signature");
+    // Over the honest timestamp no file of the thief's fits.
+    site.answer(
+        "metadata/timestamp.json",
+        Answer::File(forge.files["metadata/timestamp.json"].clone()),
+    );
+    assert_eq!(phone.status(), Status::UpToDate);
+    assert_eq!(phone.shows(), "1.0.0");
+}
