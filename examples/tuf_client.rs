@@ -124,7 +124,7 @@ struct HttpSource {
 }
 
 fn get(http: &Http, path: &str, limit: u64) -> farad::Result<Option<Vec<u8>>> {
-    match http.get(&Request { path, etag: None, limit }, &Cancel::default())? {
+    match http.get(&Request::whole(path, limit), &Cancel::default())? {
         Response::Found { body, .. } => read_all(body, path, limit).map(Some),
         Response::NotModified | Response::Missing => Ok(None),
     }

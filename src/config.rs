@@ -25,6 +25,8 @@ pub struct Config {
     pub attempts: u32,
     /// Staged bundles wait for [`crate::updater::Updater::apply`] instead of the next start.
     pub hold: bool,
+    /// Waits for the network within one call before it gives up, without progress in between.
+    pub retries: u32,
     /// Largest bundle that is taken, unpacked, bytes. At most [`crate::limits::BUNDLE`].
     pub max_bundle: u64,
 }
@@ -43,6 +45,7 @@ impl Config {
             built: UnixTime::from_seconds(0),
             attempts: 2,
             hold: false,
+            retries: 2,
             max_bundle: crate::limits::BUNDLE,
         }
     }

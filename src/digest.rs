@@ -13,6 +13,12 @@ impl Digest {
     /// Length in bytes.
     pub const LEN: usize = 32;
 
+    /// The digest that these raw bytes are.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; Self::LEN]) -> Self {
+        Self(bytes)
+    }
+
     /// The digest of `bytes`.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {

@@ -20,6 +20,8 @@ pub enum Error {
     Http {
         /// HTTP status code.
         status: u16,
+        /// Seconds after which the server wants to be asked again, if it said so.
+        retry_after: Option<u64>,
         /// File within the repository.
         file: String,
     },
@@ -28,6 +30,15 @@ pub enum Error {
     TooSlow {
         /// File within the repository.
         file: String,
+    },
+    /// Too early: this release failed here before, the server asked for patience, or a day's bytes
+    /// are used up. Nothing was fetched; a later sync goes on.
+    #[error("not before {seconds} s from now ({why})")]
+    TooEarly {
+        /// How long to wait, seconds.
+        seconds: u64,
+        /// What for.
+        why: &'static str,
     },
     /// Metadata that the trust rules refuse. Nothing of it was kept.
     #[error(transparent)]
@@ -229,6 +240,7 @@ impl Error {
             Self::Network(_) => "network",
             Self::Http { .. } => "http-status",
             Self::TooSlow { .. } => "too-slow",
+            Self::TooEarly { .. } => "too-early",
             Self::Trust(error) => error.kind.code(),
             Self::Document { .. } => "malformed",
             Self::Digest { .. } => "hash-mismatch",
@@ -249,9 +261,15 @@ impl Error {
             Self::Network(_)
                 | Self::Http { .. }
                 | Self::TooSlow { .. }
+                | Self::TooEarly { .. }
                 | Self::Busy(_)
                 | Self::Digest { .. }
         )
+    }
+
+    /// A status other than success.
+    pub(crate) fn http(status: u16, file: impl Into<String>) -> Self {
+        Self::Http { status, retry_after: None, file: file.into() }
     }
 
     /// A storage error, told apart from a full disk.

@@ -1,13 +1,23 @@
 //! What the library needs of the machine and a test replaces: the clock and randomness.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use crate::progress::Cancel;
 use crate::time::UnixTime;
 
-/// The wall clock. It decides when metadata expires and nothing else.
+/// Time. What the clock says decides when metadata expires and how often a server is asked, and
+/// nothing else.
 pub trait Clock: Send + Sync {
-    /// What the clock says now.
+    /// What the wall clock says now.
     fn now(&self) -> UnixTime;
+
+    /// Waits for so long, or until somebody cancels.
+    fn pause(&self, duration: Duration, cancel: &Cancel) {
+        let begun = Instant::now();
+        while begun.elapsed() < duration && cancel.check().is_ok() {
+            std::thread::sleep(Duration::from_millis(50).min(duration));
+        }
+    }
 }
 
 /// A source of random bytes for ids and tokens.

@@ -9,7 +9,7 @@ use ureq::tls::TlsConfig;
 use ureq::{Agent, Body};
 
 use super::pace::{Pace, Watch};
-use super::{Request, Response, Transport};
+use super::{Part, Request, Response, Transport};
 use crate::error::{Error, Result};
 use crate::progress::Cancel;
 use crate::time::UnixTime;
@@ -83,6 +83,7 @@ impl Http {
         &self,
         response: ureq::http::Response<Body>,
         request: &Request<'_>,
+        part: Option<Part>,
         cancel: &Cancel,
     ) -> Result<Response> {
         let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
@@ -93,9 +94,25 @@ impl Http {
         {
             return Err(Error::Network(format!("{}: the answer is compressed", request.path)));
         }
-        let too_large = || Error::TooLarge { what: request.path.to_owned(), limit: request.limit };
-        if response.body().content_length().is_some_and(|length| length > request.limit) {
-            return Err(too_large());
+        // Nothing of ours is a web page: somebody between has one to show.
+        if header(header::CONTENT_TYPE)
+            .is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("text/html"))
+        {
+            let what = "a web page came instead; does this network want a sign-in?";
+            return Err(Error::Network(format!("{}: {what}", request.path)));
+        }
+        let (from, limit) = match part {
+            None => (0, request.limit),
+            Some(part) => {
+                if header(header::CONTENT_RANGE).and_then(range_start) != Some(part.from) {
+                    let what = "the server sends another part than was asked for";
+                    return Err(Error::Network(format!("{}: {what}", request.path)));
+                }
+                (part.from, part.to.saturating_sub(part.from))
+            }
+        };
+        if response.body().content_length().is_some_and(|length| length > limit) {
+            return Err(Error::TooLarge { what: request.path.to_owned(), limit });
         }
         let etag = header(header::ETAG).filter(|etag| etag.len() <= 256).map(str::to_owned);
         let date = header(header::DATE).filter(|_| self.sealed_off).and_then(http_date);
@@ -103,12 +120,33 @@ impl Http {
             // ureq's own limit would say less clearly what was too long; this one is out of its
             // way.
             inner: response.into_body().into_with_config().limit(u64::MAX).reader(),
-            left: request.limit,
+            left: limit,
             watch: Watch::new(self.pace),
             cancel: cancel.clone(),
         };
-        Ok(Response::Found { etag, date, body: Box::new(body) })
+        Ok(Response::Found { etag, date, from, body: Box::new(body) })
     }
+}
+
+/// The first position that a `Content-Range` header names (RFC 9110, section 14.4).
+fn range_start(text: &str) -> Option<u64> {
+    text.strip_prefix("bytes ")?.split_once('-')?.0.trim().parse().ok()
+}
+
+/// Seconds that a `Retry-After` header asks for (RFC 9110, section 10.2.3), at most a day.
+fn retry_after(headers: &ureq::http::HeaderMap) -> Option<u64> {
+    const DAY: u64 = 86_400;
+    let text = |name| headers.get(name).and_then(|value: &header::HeaderValue| value.to_str().ok());
+    let wish = text(header::RETRY_AFTER)?.trim();
+    let seconds = match wish.parse::<u64>() {
+        Ok(seconds) => seconds,
+        // A date is held against the server's own clock.
+        Err(_) => {
+            let (then, now) = (http_date(wish)?, http_date(text(header::DATE)?)?);
+            then.seconds().saturating_sub(now.seconds())
+        }
+    };
+    Some(seconds.min(DAY))
 }
 
 /// The moment that a `Date` header names (RFC 9110, section 5.6.7).
@@ -124,13 +162,23 @@ impl Transport for Http {
         if let Some(etag) = request.etag {
             call = call.header(header::IF_NONE_MATCH, etag);
         }
+        if let Some(Part { from, to }) = request.part {
+            call = call.header(header::RANGE, format!("bytes={from}-{}", to.saturating_sub(1)));
+        }
         let response = call.call().map_err(|error| unreachable(&error))?;
         match response.status() {
-            StatusCode::OK => self.found(response, request, cancel),
+            StatusCode::OK => self.found(response, request, None, cancel),
+            StatusCode::PARTIAL_CONTENT if request.part.is_some() => {
+                self.found(response, request, request.part, cancel)
+            }
             StatusCode::NOT_MODIFIED if request.etag.is_some() => Ok(Response::NotModified),
             // Buckets say 403 for what they do not hold.
             StatusCode::NOT_FOUND | StatusCode::FORBIDDEN => Ok(Response::Missing),
-            status => Err(Error::Http { status: status.as_u16(), file: request.path.to_owned() }),
+            status => Err(Error::Http {
+                status: status.as_u16(),
+                retry_after: retry_after(response.headers()),
+                file: request.path.to_owned(),
+            }),
         }
     }
 }
@@ -246,7 +294,7 @@ mod tests {
     fn get(answer: &'static [u8], etag: Option<&str>) -> (Result<Response>, String) {
         let (url, server) = serve_once(answer);
         let http = Http::new(&url, &HttpOptions::default()).unwrap();
-        let request = Request { path: "metadata/timestamp.json", etag, limit: 8 };
+        let request = Request { etag, ..Request::whole("metadata/timestamp.json", 8) };
         let response = http.get(&request, &Cancel::default());
         (response, server.join().unwrap())
     }
@@ -286,13 +334,75 @@ mod tests {
         assert_eq!(short.unwrap_err().code(), "network");
     }
 
+    /// Asks for bytes 3 to 5 and hands back where the body begins, the body, and what was asked.
+    fn part(answer: &'static [u8]) -> (Result<(u64, Vec<u8>)>, String) {
+        let (url, server) = serve_once(answer);
+        let http = Http::new(&url, &HttpOptions::default()).unwrap();
+        let part = Some(Part { from: 3, to: 6 });
+        let request = Request { part, ..Request::whole("blobs/x", 10) };
+        let got = match http.get(&request, &Cancel::default()) {
+            Ok(Response::Found { from, body, .. }) => {
+                super::super::read_all(body, "x", 10).map(|bytes| (from, bytes))
+            }
+            Ok(_) => panic!("not found"),
+            Err(error) => Err(error),
+        };
+        (got, server.join().unwrap())
+    }
+
+    #[test]
+    fn a_part_is_asked_for_and_the_whole_is_taken_too() {
+        let (got, asked) =
+            part(b"HTTP/1.1 206 P\r\nContent-Range: bytes 3-5/10\r\nContent-Length: 3\r\n\r\ndef");
+        assert_eq!(got.unwrap(), (3, b"def".to_vec()));
+        assert!(asked.to_ascii_lowercase().contains("range: bytes=3-5\r\n"), "{asked}");
+        let (got, _) = part(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nabcdef");
+        assert_eq!(got.unwrap(), (0, b"abcdef".to_vec()));
+    }
+
+    #[test]
+    fn a_part_that_nobody_asked_for_is_refused() {
+        for answer in [
+            &b"HTTP/1.1 206 P\r\nContent-Range: bytes 4-6/10\r\nContent-Length: 3\r\n\r\nefg"[..],
+            b"HTTP/1.1 206 P\r\nContent-Length: 3\r\n\r\ndef",
+            b"HTTP/1.1 206 P\r\nContent-Range: bytes 3-9/10\r\nContent-Length: 7\r\n\r\ndefghij",
+            b"HTTP/1.1 206 P\r\nContent-Type: multipart/byteranges; boundary=x\r\nContent-Length: 1\r\n\r\n-",
+        ] {
+            assert!(part(answer).0.is_err(), "{}", String::from_utf8_lossy(answer));
+        }
+        let (got, _) = part(b"HTTP/1.1 416 R\r\nContent-Range: bytes */2\r\n\r\n");
+        assert!(matches!(got, Err(Error::Http { status: 416, .. })));
+    }
+
+    #[test]
+    fn a_web_page_is_no_answer() {
+        let page = body(
+            b"HTTP/1.1 200 OK\r\nContent-Type: Text/HTML; charset=utf-8\r\nContent-Length: 1\r\n\r\nx",
+        );
+        assert_eq!(page.unwrap_err().code(), "network");
+    }
+
+    #[test]
+    fn a_busy_server_may_say_when_to_come_back() {
+        let wish = |answer| match get(answer, None).0 {
+            Err(Error::Http { retry_after, .. }) => retry_after,
+            _ => panic!("not an error"),
+        };
+        assert_eq!(wish(b"HTTP/1.1 503 Busy\r\nRetry-After: 7\r\n\r\n"), Some(7));
+        assert_eq!(wish(b"HTTP/1.1 429 Slow\r\nRetry-After: 99999999\r\n\r\n"), Some(86_400));
+        let dated = b"HTTP/1.1 503 Busy\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nRetry-After: Sun, 06 Nov 1994 08:50:37 GMT\r\n\r\n";
+        assert_eq!(wish(dated), Some(60));
+        assert_eq!(wish(b"HTTP/1.1 503 Busy\r\nRetry-After: soon\r\n\r\n"), None);
+        assert_eq!(wish(b"HTTP/1.1 503 Busy\r\n\r\n"), None);
+    }
+
     #[test]
     fn a_body_that_drips_is_too_slow() {
         let (url, server) = serve_once(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n1234");
         // No server is this fast.
         let pace = Pace { bytes: u64::MAX, window: Duration::ZERO };
         let http = Http::new(&url, &HttpOptions { pace, ..HttpOptions::default() }).unwrap();
-        let request = Request { path: "file", etag: None, limit: 8 };
+        let request = Request::whole("file", 8);
         let Ok(Response::Found { body, .. }) = http.get(&request, &Cancel::default()) else {
             panic!("not found")
         };
@@ -340,7 +450,7 @@ mod tests {
     fn nobody_there_is_a_network_error() {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let http = Http::new(&format!("http://127.0.0.1:{port}"), &HttpOptions::default()).unwrap();
-        let request = Request { path: "x", etag: None, limit: 8 };
+        let request = Request::whole("x", 8);
         let error = http.get(&request, &Cancel::default()).err().unwrap();
         assert_eq!(error.code(), "network");
     }

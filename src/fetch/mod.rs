@@ -4,15 +4,16 @@
 //! the caller sets. Refuses: plain http except to this machine, redirects to it, TLS below 1.3
 //! unless configured, compressed answers, answers that are longer or slower than they may be.
 
+mod backoff;
 #[cfg(feature = "net")]
 mod http;
 mod pace;
 
 use std::io::Read;
 
+pub(crate) use backoff::Backoff;
 #[cfg(feature = "net")]
 pub use http::{Http, HttpOptions, MinTls};
-
 pub use pace::Pace;
 
 use crate::error::{Error, Result};
@@ -26,8 +27,27 @@ pub struct Request<'a> {
     pub path: &'a str,
     /// Ask only for something other than this version.
     pub etag: Option<&'a str>,
-    /// Most bytes the answer may have.
+    /// Ask for these bytes of the file alone. A server may send all of it instead.
+    pub part: Option<Part>,
+    /// Most bytes that the whole file may have.
     pub limit: u64,
+}
+
+/// A part of a file: its bytes from `from` up to, not including, `to`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// Position of the first byte.
+    pub from: u64,
+    /// Position after the last byte.
+    pub to: u64,
+}
+
+impl<'a> Request<'a> {
+    /// A request for a whole file of at most `limit` bytes.
+    #[must_use]
+    pub fn whole(path: &'a str, limit: u64) -> Self {
+        Self { path, etag: None, part: None, limit }
+    }
 }
 
 /// The answer to a [`Request`].
@@ -38,6 +58,9 @@ pub enum Response {
         etag: Option<String>,
         /// The server's clock, where nobody on the way can have set it (https, this machine).
         date: Option<UnixTime>,
+        /// Position in the file of the body's first byte: that of the part that was asked for, or
+        /// 0 where the server sends all of it.
+        from: u64,
         /// The content.
         body: Box<dyn Read + Send>,
     },

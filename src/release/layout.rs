@@ -86,10 +86,61 @@ impl Layout {
         json::compact(self).map_err(|error| Error::document("layout", error))
     }
 
+    /// The pieces of each frame, frame by frame in the order of the pack.
+    pub fn pieces(&self) -> impl Iterator<Item = (&Frame, Vec<Piece>)> {
+        self.frames.iter().scan(0_u64, |offset, frame| {
+            let cut = frame.pieces.iter().enumerate().map(|(at, sha256)| {
+                let (begin, length) = (*offset, frame.piece_length(at));
+                *offset = offset.saturating_add(length);
+                Piece { offset: begin, length, sha256: *sha256 }
+            });
+            let pieces = cut.collect();
+            Some((frame, pieces))
+        })
+    }
+
     /// The frames, in the order of the pack.
     #[must_use]
     pub fn frames(&self) -> &[Frame] {
         &self.frames
+    }
+}
+
+/// One piece of a pack, as it travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Piece {
+    /// Position of its first byte in the pack.
+    pub offset: u64,
+    /// Length, bytes; at most [`limits::PIECE`].
+    pub length: u64,
+    /// SHA-256 of its bytes.
+    pub sha256: Digest,
+}
+
+/// Bytes of a piece that have the signed digest. Nothing else reaches a decoder.
+#[derive(Debug)]
+pub struct VerifiedPiece(Vec<u8>);
+
+impl Piece {
+    /// Holds `bytes` against the digest.
+    #[must_use]
+    pub fn verify(&self, bytes: Vec<u8>) -> Option<VerifiedPiece> {
+        let right = bytes.len() as u64 == self.length && Digest::of(&bytes) == self.sha256;
+        right.then_some(VerifiedPiece(bytes))
+    }
+
+    /// Position after its last byte.
+    #[must_use]
+    pub fn end(&self) -> u64 {
+        self.offset.saturating_add(self.length)
+    }
+}
+
+impl VerifiedPiece {
+    /// The bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
     }
 }
 

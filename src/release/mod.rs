@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use blob::{Blob, Coding};
 pub use index::{File, Index};
-pub use layout::{Frame, Layout};
+pub use layout::{Frame, Layout, Piece, VerifiedPiece};
 pub use path::check_path;
 
 use crate::digest::Digest;

@@ -1,10 +1,10 @@
-//! From signed bytes to files: pieces are verified as they travelled, decoded, split, hashed,
-//! written. One pass; no step holds more than a piece and a decoder window.
+//! From verified pieces to files: decoded, split, hashed, written. One pass; no step holds more than
+//! a piece and a decoder window.
 //!
-//! Enters: a pack's bytes in order, with the layout and index that describe them; or contents that
+//! Enters: verified pieces of a pack, with the layout and index that describe them; or contents that
 //! the device has already. Leaves: files below one folder, each synced, each with the digest that
-//! the index signs. Refuses: a piece with another digest, before any decoder sees it; a frame that
-//! decodes to more or less than its files; a stream that is too short or too long.
+//! the index signs. Refuses: a frame that decodes to more or less than its files; a file with
+//! another digest.
 
 mod local;
 mod writer;
@@ -20,64 +20,86 @@ use writer::{FrameWriter, Target};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::limits;
-use crate::release::{Blob, Coding, Frame, Index, Layout};
+use crate::release::{Blob, Coding, Frame, Index, Layout, Piece, VerifiedPiece};
 use crate::store::Disk;
 
-/// Unpacks a whole pack below `folder`. `travelled` is told after each piece how many bytes came
-/// so far, and may stop the work by failing. After a failure some files may be there; the folder is
-/// to be thrown away.
+/// Where verified pieces of a pack come from, in the order they are asked for.
+pub trait Pieces {
+    /// The bytes of this piece.
+    ///
+    /// # Errors
+    /// [`Error::Digest`] where no source has the signed bytes; those of the source.
+    fn piece(&mut self, piece: &Piece) -> Result<VerifiedPiece>;
+}
+
+/// Writes below `folder` every file whose content is among `wanted`, from the frames that hold one
+/// of them. After a failure some files may be there; the folder is to be thrown away.
 ///
 /// # Errors
-/// [`Error::Digest`] for bytes that are not the signed ones, [`Error::Document`] for a pack that is
-/// not what its layout says, [`Error::Network`] where the stream breaks off, storage errors.
+/// [`Error::Document`] for a pack that is not what its layout says; those of `pieces`; storage
+/// errors.
 pub fn unpack(
-    mut body: impl Read,
+    pieces: &mut dyn Pieces,
+    wanted: &dyn Fn(&Digest) -> bool,
     index: &Index,
     layout: &Layout,
     disk: &dyn Disk,
     folder: &str,
-    travelled: &mut dyn FnMut(u64) -> Result<()>,
 ) -> Result<()> {
     let target = Target { index, disk, folder };
     target.prepare()?;
     let by_content = target.by_content();
     let mut decoder = new_decoder()?;
-    let (mut piece, mut buffer) = (Vec::new(), vec![0; 128 << 10]);
-    let mut came = 0;
-    for frame in layout.frames() {
+    let mut buffer = vec![0; 128 << 10];
+    for (frame, cut) in layout.pieces().filter(|(frame, _)| holds(frame, index, wanted)) {
         decoder.reinit().map_err(|_| not_a_frame())?;
         let mut writer = FrameWriter::new(target, frame, &by_content);
         let mut ended = false;
-        for (at, sha256) in frame.pieces.iter().enumerate() {
-            read_piece(&mut body, frame, at, &mut piece)?;
-            came += piece.len() as u64;
-            if Digest::of(&piece) != *sha256 {
-                return Err(Error::Digest { what: "pack".to_owned() });
-            }
-            ended = decode_piece(&mut decoder, &piece, &mut buffer, &mut writer, ended)?;
-            travelled(came)?;
+        for piece in &cut {
+            let bytes = pieces.piece(piece)?;
+            ended = decode_piece(&mut decoder, bytes.bytes(), &mut buffer, &mut writer, ended)?;
         }
         if !ended {
             return Err(not_a_frame());
         }
         writer.finish()?;
     }
-    // One byte more would be one that nothing signed.
-    if body.read(&mut [0]).is_ok_and(|count| count > 0) {
-        return Err(Error::Digest { what: "pack".to_owned() });
-    }
     Ok(())
 }
 
-fn read_piece(body: &mut impl Read, frame: &Frame, at: usize, piece: &mut Vec<u8>) -> Result<()> {
-    let length = frame.piece_length(at);
-    piece.clear();
-    let read = body.by_ref().take(length).read_to_end(piece);
+/// Whether `frame` holds a content that is wanted.
+#[must_use]
+pub fn holds(frame: &Frame, index: &Index, wanted: &dyn Fn(&Digest) -> bool) -> bool {
+    let contents = frame.files.iter().filter_map(|at| index.files().get(*at));
+    contents.into_iter().any(|file| wanted(&file.sha256))
+}
+
+/// The pieces of a whole pack that comes as one stream.
+pub struct Stream<R>(R);
+
+impl<R: Read> Stream<R> {
+    /// The pack that `body` begins with.
+    pub fn new(body: R) -> Self {
+        Self(body)
+    }
+}
+
+impl<R: Read> Pieces for Stream<R> {
+    fn piece(&mut self, piece: &Piece) -> Result<VerifiedPiece> {
+        let bytes = read_piece(&mut self.0, piece)?;
+        piece.verify(bytes).ok_or_else(|| Error::Digest { what: "pack".to_owned() })
+    }
+}
+
+/// Reads as many bytes as `piece` has, whatever they are.
+pub(crate) fn read_piece(body: &mut impl Read, piece: &Piece) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = body.take(piece.length.min(limits::PIECE)).read_to_end(&mut bytes);
     read.map_err(|error| crate::fetch::broken("pack", &error))?;
-    if piece.len() as u64 != length {
+    if bytes.len() as u64 != piece.length {
         return Err(Error::Network("pack: the connection broke off".to_owned()));
     }
-    Ok(())
+    Ok(bytes)
 }
 
 /// Decodes one verified piece; true once the frame has ended.

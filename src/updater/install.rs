@@ -2,25 +2,25 @@
 //!
 //! Enters: a manifest that trust verified. Leaves: a complete folder in staging whose every file
 //! has the signed digest, or nothing. Files that an installed bundle or the built-in one has are
-//! copied instead of fetched; when all are there, the pack is not asked for at all.
+//! copied instead of fetched; of the pack only the frames that hold something lacking travel.
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::fetch::Response;
 use crate::limits;
-use crate::progress::{Cancel, Progress};
+use crate::progress::Progress;
 use crate::release::{Blob, BundleName, Index, Layout, Manifest};
 use crate::store::Disk;
 use crate::unpack::{self, Contents};
 
 use super::Via;
+use super::pack::PackFetch;
 use super::remote::Remote;
+use super::spool::Spool;
 
 /// What fetching a release needs.
 pub(crate) struct Install<'a, 'r> {
     pub(crate) disk: &'a dyn Disk,
     pub(crate) remote: &'a mut Remote<'r>,
-    pub(crate) cancel: &'a Cancel,
     pub(crate) progress: &'a mut dyn FnMut(Progress),
     /// Contents that are on the device already.
     pub(crate) local: &'a [&'a dyn Contents],
@@ -45,47 +45,53 @@ impl Install<'_, '_> {
         Ok(index)
     }
 
-    /// Writes all files of the release into `folder`, each synced, and says how they came.
-    pub(crate) fn fill(&mut self, manifest: &Manifest, index: &Index, folder: &str) -> Result<Via> {
-        let missing = unpack::copy_local(self.disk, folder, index, self.local, self.cancel)?;
+    /// Writes all files of the release into `folder`, each synced, and says how they came. At most
+    /// `allowance` bytes of the pack travel.
+    pub(crate) fn fill(
+        &mut self,
+        manifest: &Manifest,
+        index: &Index,
+        folder: &str,
+        allowance: u64,
+    ) -> Result<Via> {
+        let cancel = self.remote.cancel;
+        let missing = unpack::copy_local(self.disk, folder, index, self.local, cancel)?;
         if missing.is_empty() {
             return Ok(Via::Local);
         }
         let layout = self.small(&manifest.layout, "layout")?;
         let layout = Layout::parse(&layout, index, &manifest.pack)?;
-        let pack = &manifest.pack;
-        let path = pack.path();
-        let Response::Found { body, .. } = self.remote.open(&path, None, pack.length)? else {
-            return Err(missing_blob("pack"));
-        };
-        let before = self.remote.bytes;
-        let (remote, progress, cancel) = (&mut *self.remote, &mut *self.progress, self.cancel);
-        let mut travelled = |bytes: u64| {
-            cancel.check()?;
-            remote.bytes = before + bytes;
-            progress(Progress { bytes, total: pack.length });
-            Ok(())
-        };
-        unpack::unpack(body, index, &layout, self.disk, folder, &mut travelled)
-            .map_err(|error| self.cancel.check().err().unwrap_or(error))?;
-        Ok(Via::Pack)
+        let wanted = |sha256: &Digest| missing.contains(sha256);
+        let frames = layout.pieces();
+        let frames: Vec<_> =
+            frames.filter(|(frame, _)| unpack::holds(frame, index, &wanted)).collect();
+        let all = frames.len() == layout.frames().len();
+        let pieces: Vec<_> = frames.into_iter().flat_map(|(_, pieces)| pieces).collect();
+        let spool = Spool::open(self.disk, &manifest.pack.sha256)?;
+        let (remote, progress) = (&mut *self.remote, &mut *self.progress);
+        let mut fetch = PackFetch::new(remote, spool, &manifest.pack, &pieces, allowance, progress);
+        unpack::unpack(&mut fetch, &wanted, index, &layout, self.disk, folder)?;
+        Ok(if all { Via::Pack } else { Via::Ranges })
     }
 
     /// Fetches a small blob whole, verifies it as it travelled, then decodes it.
     fn small(&mut self, blob: &Blob, what: &str) -> Result<Vec<u8>> {
-        let bytes = self
-            .remote
-            .whole(&blob.path(), blob.length.min(limits::INDEX))?
-            .ok_or_else(|| missing_blob(what))?;
-        if bytes.len() as u64 != blob.length || Digest::of(&bytes) != blob.sha256 {
-            return Err(Error::Digest { what: what.to_owned() });
+        let (path, limit) = (blob.path(), blob.length.min(limits::INDEX));
+        let mut tries = self.remote.mirrors().max(2);
+        loop {
+            let bytes = self.remote.whole(&path, limit)?;
+            let bytes = bytes.ok_or_else(|| Error::http(404, what));
+            let verified = bytes.and_then(|bytes| {
+                let right = bytes.len() as u64 == blob.length && Digest::of(&bytes) == blob.sha256;
+                if right { Ok(bytes) } else { Err(Error::Digest { what: what.to_owned() }) }
+            });
+            tries -= 1;
+            match verified {
+                Ok(bytes) => return unpack::decode(&bytes, blob, what),
+                Err(error) if tries == 0 => return Err(error),
+                // Once more, from another mirror if there is one.
+                Err(_) => self.remote.turn(),
+            }
         }
-        unpack::decode(&bytes, blob, what)
     }
-}
-
-/// A blob that signed metadata names and the server lacks: an upload that is not finished, or a
-/// prune that went too far.
-fn missing_blob(what: &str) -> Error {
-    Error::Http { status: 404, file: what.to_owned() }
 }

@@ -38,7 +38,24 @@ impl Updater {
             order: Order::Hot,
             seed: &seed,
         };
-        with_session(&setting, &mut keep, remote, |session| self.look_once(session))
+        let mut look = |remote: &mut Remote<'_>| {
+            with_session(&setting, &mut keep, remote, |session| self.look_once(session))
+        };
+        // A mirror that is stale or forged is no reason to give up while there is another.
+        let mut outcome = look(remote);
+        for _ in 1..remote.mirrors() {
+            match &outcome {
+                Err(
+                    error @ (Error::Trust(_) | Error::Document { .. } | Error::TooLarge { .. }),
+                ) => {
+                    log::warn!("{error}: asking another mirror");
+                    remote.turn();
+                    outcome = look(remote);
+                }
+                _ => break,
+            }
+        }
+        outcome
     }
 
     fn look_once(&self, session: &mut Session<'_>) -> Result<Seen> {

@@ -8,9 +8,12 @@
 mod channel;
 mod install;
 mod keep;
+mod ledger;
 mod look;
+mod pack;
 mod policies;
 mod remote;
+mod spool;
 mod sync;
 
 use std::path::PathBuf;
@@ -35,7 +38,7 @@ use crate::store::{Context, Disk, Store, Tombstone};
 pub struct Updater {
     config: Config,
     store: Store,
-    transport: Arc<dyn Transport>,
+    mirrors: Vec<Arc<dyn Transport>>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     builtin: Builtin,
@@ -101,7 +104,16 @@ impl Updater {
         builtin: Builtin,
     ) -> Self {
         let embed = builtin.embed(&config.app);
-        Self { config, store: Store::new(disk), transport, clock, random, builtin, embed }
+        let (store, mirrors) = (Store::new(disk), vec![transport]);
+        Self { config, store, mirrors, clock, random, builtin, embed }
+    }
+
+    /// Asks `mirror` too where those before it fail. All serve the same repository; which one
+    /// answers is no matter of trust.
+    #[must_use]
+    pub fn with_mirror(mut self, mirror: Arc<dyn Transport>) -> Self {
+        self.mirrors.push(mirror);
+        self
     }
 
     /// Decides what this start shows. Call it once, as the page is about to load. Never fails: the

@@ -1,14 +1,28 @@
-//! The repository as trust asks for it: names of metadata and targets become requests.
+//! The repository as the conductor asks for it: behind one address or several, with patience.
+//!
+//! Enters: a path within the repository. Leaves: unverified bytes of one mirror; what travelled is
+//! counted. A mirror that fails makes way for the next; when all have failed, there is a wait, and
+//! after so many waits without progress the last error.
+
+use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::fetch::{Request, Response, Transport, read_all};
+use crate::fetch::{Backoff, Request, Response, Transport, read_all};
+use crate::host::{Clock, Random};
 use crate::progress::Cancel;
 use crate::trust::{Source, TimestampAnswer};
 
-/// A repository behind a transport; counts what travels.
+/// A repository behind its mirrors; counts what travels.
 pub(crate) struct Remote<'a> {
-    transport: &'a dyn Transport,
-    cancel: &'a Cancel,
+    mirrors: &'a [Arc<dyn Transport>],
+    /// The mirror that is asked now.
+    at: usize,
+    /// Mirrors that failed in a row.
+    failed: usize,
+    backoff: Backoff,
+    clock: &'a dyn Clock,
+    random: &'a dyn Random,
+    pub(crate) cancel: &'a Cancel,
     /// Bytes of all answers so far.
     pub(crate) bytes: u64,
     /// Requests so far.
@@ -16,27 +30,106 @@ pub(crate) struct Remote<'a> {
 }
 
 impl<'a> Remote<'a> {
-    pub(crate) fn new(transport: &'a dyn Transport, cancel: &'a Cancel) -> Self {
-        Self { transport, cancel, bytes: 0, requests: 0 }
+    /// Begins with the first of `mirrors`; waits at most `retries` times in a row.
+    pub(crate) fn new(
+        mirrors: &'a [Arc<dyn Transport>],
+        retries: u32,
+        clock: &'a dyn Clock,
+        random: &'a dyn Random,
+        cancel: &'a Cancel,
+    ) -> Self {
+        let backoff = Backoff::new(retries);
+        Self { mirrors, at: 0, failed: 0, backoff, clock, random, cancel, bytes: 0, requests: 0 }
     }
 
-    /// Opens an answer without reading it.
-    pub(crate) fn open(&mut self, path: &str, etag: Option<&str>, limit: u64) -> Result<Response> {
+    /// How many mirrors there are.
+    pub(crate) fn mirrors(&self) -> usize {
+        self.mirrors.len()
+    }
+
+    /// Asks the next mirror from now on.
+    pub(crate) fn turn(&mut self) {
+        self.at = (self.at + 1) % self.mirrors.len().max(1);
+    }
+
+    /// Something that verified came: the next failure is the first again.
+    pub(crate) fn progress(&mut self) {
+        self.failed = 0;
+        self.backoff.progress();
+    }
+
+    /// After a failure: returns once it is worth another try, with another mirror or after a wait.
+    ///
+    /// # Errors
+    /// The failure, where it is not.
+    pub(crate) fn recover(&mut self, error: Error) -> Result<()> {
         self.cancel.check()?;
+        let (elsewhere, later, wish) = match &error {
+            Error::Network(_) | Error::TooSlow { .. } => (true, true, None),
+            Error::Http { status, retry_after, .. } => {
+                (true, matches!(status, 408 | 425 | 429 | 500..), *retry_after)
+            }
+            Error::Digest { .. } | Error::TooLarge { .. } => (true, false, None),
+            _ => (false, false, None),
+        };
+        self.failed += 1;
+        if elsewhere && self.failed < self.mirrors.len() {
+            log::info!("{error}: asking another mirror");
+            self.turn();
+            return Ok(());
+        }
+        self.failed = 0;
+        let random = self.random.bytes().unwrap_or_default();
+        let random = random.first_chunk().map_or(0, |first| u64::from_be_bytes(*first));
+        match self.backoff.after_failure(wish, random) {
+            Some(wait) if later => {
+                log::info!("{error}: again in {wait:?}");
+                self.clock.pause(wait, self.cancel);
+                self.turn();
+                self.cancel.check()
+            }
+            _ => Err(error),
+        }
+    }
+
+    /// Asks the mirror of the moment, once, and reads nothing of the answer.
+    pub(crate) fn open(&mut self, request: &Request<'_>) -> Result<Response> {
+        self.cancel.check()?;
+        let Some(mirror) = self.mirrors.get(self.at) else {
+            return Err(Error::Config("no url".to_owned()));
+        };
         self.requests += 1;
-        self.transport.get(&Request { path, etag, limit }, self.cancel)
+        mirror.get(request, self.cancel)
+    }
+
+    /// Asks until there is an answer, and hands it on with its body read.
+    fn ask(&mut self, request: &Request<'_>) -> Result<TimestampAnswer> {
+        loop {
+            let answer = match self.open(request) {
+                Ok(Response::Found { etag, date, body, .. }) => self
+                    .finish(read_all(body, request.path, request.limit))
+                    .map(|bytes| TimestampAnswer::Found { etag, date, bytes }),
+                Ok(Response::NotModified) => Ok(TimestampAnswer::NotModified),
+                Ok(Response::Missing) => Ok(TimestampAnswer::Missing),
+                Err(error) => Err(error),
+            };
+            match answer {
+                Ok(answer) => {
+                    self.progress();
+                    return Ok(answer);
+                }
+                Err(error) => self.recover(error)?,
+            }
+        }
     }
 
     /// The whole of a small file, or nothing if the server has none.
     pub(crate) fn whole(&mut self, path: &str, limit: u64) -> Result<Option<Vec<u8>>> {
-        match self.open(path, None, limit)? {
-            Response::Found { body, .. } => {
-                let bytes = self.finish(read_all(body, path, limit))?;
-                Ok(Some(bytes))
-            }
+        match self.ask(&Request::whole(path, limit))? {
+            TimestampAnswer::Found { bytes, .. } => Ok(Some(bytes)),
             // Nobody asked whether something changed.
-            Response::NotModified => Err(Error::Http { status: 304, file: path.to_owned() }),
-            Response::Missing => Ok(None),
+            TimestampAnswer::NotModified => Err(Error::http(304, path)),
+            TimestampAnswer::Missing => Ok(None),
         }
     }
 
@@ -54,15 +147,7 @@ impl Source for Remote<'_> {
     }
 
     fn timestamp(&mut self, etag: Option<&str>, limit: u64) -> Result<TimestampAnswer> {
-        let path = "metadata/timestamp.json";
-        match self.open(path, etag, limit)? {
-            Response::Found { etag, date, body } => {
-                let bytes = self.finish(read_all(body, path, limit))?;
-                Ok(TimestampAnswer::Found { etag, date, bytes })
-            }
-            Response::NotModified => Ok(TimestampAnswer::NotModified),
-            Response::Missing => Ok(TimestampAnswer::Missing),
-        }
+        self.ask(&Request { etag, ..Request::whole("metadata/timestamp.json", limit) })
     }
 
     fn target(&mut self, path: &str, limit: u64) -> Result<Option<Vec<u8>>> {

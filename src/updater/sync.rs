@@ -3,8 +3,10 @@
 use serde::Serialize;
 
 use super::install::Install;
+use super::ledger::Ledger;
 use super::look::Seen;
 use super::remote::Remote;
+use super::spool::Spool;
 use super::{Release, Updater};
 use crate::boot::{Event, Which};
 use crate::error::{Error, Result};
@@ -44,6 +46,8 @@ pub enum Status {
 pub enum Via {
     /// All of it was on the device.
     Local,
+    /// Some of it; the rest was fetched as parts of the pack.
+    Ranges,
     /// The whole pack was fetched.
     Pack,
 }
@@ -73,7 +77,7 @@ impl Updater {
     /// Network, trust and storage errors. What runs goes on running.
     pub fn check(&self, cancel: &Cancel) -> Result<Synced> {
         let _sync = self.store.begin_sync()?;
-        let mut remote = Remote::new(&*self.transport, cancel);
+        let mut remote = self.remote(cancel);
         let seen = self.look(&mut remote)?;
         let mut found = self.outcome(&seen)?;
         found.requests = remote.requests;
@@ -94,13 +98,13 @@ impl Updater {
     /// running, and the next sync starts from what was verified.
     pub fn sync(&self, cancel: &Cancel, progress: &mut dyn FnMut(Progress)) -> Result<Synced> {
         let _sync = self.store.begin_sync()?;
-        let mut remote = Remote::new(&*self.transport, cancel);
+        let mut remote = self.remote(cancel);
         let seen = self.look(&mut remote)?;
         let mut done = self.outcome(&seen)?;
         if done.status == Status::Available {
             done.via = Some(match self.to_fetch(&seen) {
                 Some((bytes, manifest)) => {
-                    let via = self.install(bytes, manifest, &mut remote, cancel, progress)?;
+                    let via = self.fetch(bytes, manifest, &mut remote, progress)?;
                     let (id, hold) = (bundle_id(bytes), self.config.hold);
                     self.tell(&Event::Staged { id, hold })?;
                     via
@@ -203,13 +207,39 @@ impl Updater {
         })
     }
 
+    fn remote<'a>(&'a self, cancel: &'a Cancel) -> Remote<'a> {
+        let (clock, random) = (&*self.clock, &*self.random);
+        Remote::new(&self.mirrors, self.config.retries, clock, random, cancel)
+    }
+
+    /// Fetches and commits a release, if it is not too early for it.
+    fn fetch(
+        &self,
+        bytes: &[u8],
+        manifest: &Manifest,
+        remote: &mut Remote<'_>,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Via> {
+        let disk = &**self.store.disk();
+        let (id, before) = (bundle_id(bytes), remote.bytes);
+        let mut ledger = Ledger::load(disk);
+        let allowance = ledger.allowance(self.clock.now(), id, manifest.pack.length)?;
+        let outcome = self.install(bytes, manifest, remote, allowance, progress);
+        ledger.note(self.clock.now(), id, remote.bytes.saturating_sub(before), &outcome);
+        ledger.save(disk);
+        if outcome.is_ok() {
+            Spool::forget(disk)?;
+        }
+        outcome
+    }
+
     /// Fetches and commits a release.
     fn install(
         &self,
         bytes: &[u8],
         manifest: &Manifest,
         remote: &mut Remote<'_>,
-        cancel: &Cancel,
+        allowance: u64,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Via> {
         let disk = &**self.store.disk();
@@ -228,11 +258,11 @@ impl Updater {
             .chain(embedded.iter().map(|contents| contents as &dyn Contents))
             .collect();
         let max_bundle = self.config.max_bundle;
-        let mut install = Install { disk, remote, cancel, progress, local: &local, max_bundle };
+        let mut install = Install { disk, remote, progress, local: &local, max_bundle };
         let index = install.index(manifest)?;
         self.make_room(index.total(), manifest)?;
         let staging = self.store.stage(id)?;
-        let via = install.fill(manifest, &index, &staging.folder())?;
+        let via = install.fill(manifest, &index, &staging.folder(), allowance)?;
         self.store.commit(&staging, bytes, &index)?;
         Ok(via)
     }

@@ -7,7 +7,7 @@ use farad::release::pack::small_blob;
 use farad::updater::Via;
 use serde_json::{Value, json};
 
-use crate::forge::{APP, Forge, NOW, TOP, key_id, keys_of, public};
+use crate::forge::{APP, DAY, Forge, NOW, TOP, key_id, keys_of, public};
 use crate::phone::{Phone, files};
 use crate::site::{Answer, Site};
 
@@ -94,6 +94,7 @@ fn attack_32_a_part_of_the_bundle_withheld() {
                 ["http-status", "network", "hash-mismatch"].contains(&refused.as_str()),
                 "{refused}"
             );
+            phone.wait(DAY);
         }
         site.serve(&forge);
         assert_eq!(phone.sync().unwrap().via, Some(Via::Pack));

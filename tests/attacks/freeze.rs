@@ -104,6 +104,7 @@ fn attack_14_data_without_end() {
         let code = refused.rsplit(' ').next().unwrap();
         assert!(["too-large", "hash-mismatch", "network"].contains(&code), "{path}: {refused}");
         site.serve(&forge);
+        phone.wait(DAY);
         phone.sync().unwrap();
         assert_eq!(phone.shows(), "1.1.0", "{path}");
     }

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use farad::Error;
 use farad::builtin::Builtin;
@@ -27,6 +28,10 @@ struct Wrist(Arc<AtomicU64>);
 impl Clock for Wrist {
     fn now(&self) -> UnixTime {
         UnixTime::from_seconds(self.0.load(Ordering::SeqCst))
+    }
+
+    fn pause(&self, duration: Duration, _: &Cancel) {
+        self.0.fetch_add(duration.as_secs(), Ordering::SeqCst);
     }
 }
 
@@ -83,6 +88,10 @@ impl Phone {
 
     pub fn set_clock(&self, seconds: u64) {
         self.clock.0.store(seconds, Ordering::SeqCst);
+    }
+
+    pub fn wait(&self, seconds: u64) {
+        self.clock.0.fetch_add(seconds, Ordering::SeqCst);
     }
 
     /// The app's process, started anew.

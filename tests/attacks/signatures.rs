@@ -38,6 +38,8 @@ fn attack_01_a_bundle_of_the_servers_own_making() {
     let refused = phone.refused();
     assert!(["hash-mismatch", "too-large"].contains(&refused.as_str()), "{refused}");
     site.serve(&forge);
+    assert_eq!(phone.refused(), "too-early", "what failed by its own fault is left alone a while");
+    phone.wait(15 * 60);
     phone.sync().unwrap();
     assert_eq!(phone.shows(), "1.1.0");
 }

@@ -25,9 +25,12 @@ pub(crate) struct Device {
     /// The trust anchor that the app ships
     #[arg(long, default_value = "farad-root.json")]
     root: PathBuf,
-    /// Where the repository is served
-    #[arg(long)]
-    url: String,
+    /// Where the repository is served; further ones are asked where those before fail
+    #[arg(long = "url", value_name = "URL", required = true)]
+    urls: Vec<String>,
+    /// Waits for the network before it gives up
+    #[arg(long, default_value_t = 2)]
+    retries: u32,
     /// The device's private storage
     #[arg(long)]
     dir: PathBuf,
@@ -154,13 +157,19 @@ fn open(args: &Device) -> Result<Updater> {
     };
     let mut config = Config::new(app, channel, root, native);
     config.hold = args.hold;
+    config.retries = args.retries;
     config.allowed_channels =
         args.allow_channels.iter().map(|name| parse_channel(name)).collect::<Result<_>>()?;
     let disk =
         RealDisk::new(&args.dir).map_err(|error| Failure::file("making", &args.dir, &error))?;
-    let http = Http::new(&args.url, &HttpOptions::default())?;
+    let mirror = |url: &String| -> Result<Arc<Http>> {
+        Ok(Arc::new(Http::new(url, &HttpOptions::default())?))
+    };
+    let mut mirrors = args.urls.iter().map(mirror);
+    let first = mirrors.next().ok_or_else(|| invalid(&"no --url"))??;
     let system = Arc::new(System);
-    Ok(Updater::new(config, Arc::new(disk), Arc::new(http), system.clone(), system, builtin))
+    let updater = Updater::new(config, Arc::new(disk), first, system.clone(), system, builtin);
+    mirrors.try_fold(updater, |updater, mirror| Ok(updater.with_mirror(mirror?)))
 }
 
 fn parse_channel(name: &str) -> Result<Channel> {

@@ -158,7 +158,7 @@ struct Named {
 fn check_fit(manifest: &Manifest, transport: &dyn Transport) -> CoreResult<()> {
     let small = |blob: &Blob, what: &str| {
         let path = blob.path();
-        let request = Request { path: &path, etag: None, limit: blob.length };
+        let request = Request::whole(&path, blob.length);
         match transport.get(&request, &Cancel::default())? {
             Response::Found { body, .. } => {
                 let bytes = read_all(body, &path, blob.length)?;
@@ -167,7 +167,7 @@ fn check_fit(manifest: &Manifest, transport: &dyn Transport) -> CoreResult<()> {
                 }
                 unpack::decode(&bytes, blob, what)
             }
-            _ => Err(farad::Error::Http { status: 404, file: path.clone() }),
+            _ => Err(farad::Error::Http { status: 404, retry_after: None, file: path.clone() }),
         }
     };
     let index = Index::parse(&small(&manifest.index, "index")?)?;
@@ -180,7 +180,7 @@ fn check_fit(manifest: &Manifest, transport: &dyn Transport) -> CoreResult<()> {
 
 fn hash_blob(blob: &Blob, remote: &mut Remote<'_>) -> Result<()> {
     let path = blob.path();
-    let request = Request { path: &path, etag: None, limit: blob.length };
+    let request = Request::whole(&path, blob.length);
     let wrong = || Failure::new("hash-mismatch", format!("{path} is missing or damaged"));
     let Response::Found { mut body, .. } = remote.transport.get(&request, &Cancel::default())?
     else {
@@ -209,7 +209,7 @@ struct Remote<'a> {
 
 impl Remote<'_> {
     fn whole(&mut self, path: &str, limit: u64) -> CoreResult<Option<Vec<u8>>> {
-        match self.transport.get(&Request { path, etag: None, limit }, &Cancel::default())? {
+        match self.transport.get(&Request::whole(path, limit), &Cancel::default())? {
             Response::Found { body, .. } => {
                 let bytes = read_all(body, path, limit)?;
                 self.files += 1;
@@ -257,7 +257,7 @@ impl Transport for FolderTransport {
         match fs::File::open(self.0.join(request.path)) {
             Ok(file) => {
                 let body = Box::new(file.take(request.limit.saturating_add(1)));
-                Ok(Response::Found { etag: None, date: None, body })
+                Ok(Response::Found { etag: None, date: None, from: 0, body })
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Response::Missing),
             Err(error) => Err(farad::Error::storage(request.path, error)),

@@ -125,7 +125,8 @@ pub struct Device<'a> {
 
 impl Device<'_> {
     pub fn args<'b>(&'b self, action: &'b [&'b str]) -> Vec<&'b str> {
-        let mut args = vec!["device", "--url", &self.url, "--dir", &self.name];
+        // A test waits for nothing: what fails is to fail at once.
+        let mut args = vec!["device", "--retries", "0", "--url", &self.url, "--dir", &self.name];
         args.extend(self.more.iter().map(String::as_str));
         args.extend(action);
         args

@@ -1,0 +1,190 @@
+//! How often and how much a release is fetched: what is paid for by the phone's owner.
+//!
+//! Enters: the clock, and how runs ended. Leaves: how many bytes the next one may move, or that it
+//! is too early. A release that fails on this phone through its own fault (bytes that are not the
+//! signed ones, a blob that is missing, a document that breaks its format) is tried again after a
+//! quarter of an hour, then after twice as long each time, up to a day; a connection that breaks
+//! costs no waiting. At most three times its pack a day. The rules are pure; the file they are kept
+//! in is a hint: without it everything is allowed.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::id::BundleId;
+use crate::json;
+use crate::store::Disk;
+use crate::store::disk::replace;
+use crate::time::UnixTime;
+
+const FILE: &str = "ledger";
+const FIRST_WAIT: u64 = 15 * 60;
+const DAY: u64 = 86_400;
+/// A day's bytes, in packs of the release.
+const PACKS: u64 = 3;
+/// Small releases still get room for their metadata and for what is lost on the way.
+const LEAST: u64 = 1 << 20;
+
+/// What was spent.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Ledger {
+    /// Days since the epoch that `bytes` is about.
+    day: u64,
+    bytes: u64,
+    release: Option<BundleId>,
+    failures: u32,
+    /// Seconds since the epoch.
+    not_before: u64,
+}
+
+impl Ledger {
+    /// What is kept; an empty one if nothing is.
+    pub(super) fn load(disk: &dyn Disk) -> Self {
+        let bytes = disk.read(FILE, 4096).ok().flatten();
+        bytes.and_then(|bytes| json::parse_as(&bytes).ok()).unwrap_or_default()
+    }
+
+    /// Keeps it. Where that fails the next run may move more than it should, which is no reason to
+    /// fail.
+    pub(super) fn save(&self, disk: &dyn Disk) {
+        let saved =
+            json::compact(self).map_err(|error| Error::document(FILE, error)).and_then(|bytes| {
+                replace(disk, "", FILE, &bytes).map_err(|e| Error::storage("the ledger", e))
+            });
+        if let Err(error) = saved {
+            log::warn!("{error}");
+        }
+    }
+
+    /// Bytes that may be moved for `release` at `now`.
+    ///
+    /// # Errors
+    /// [`Error::TooEarly`].
+    pub(super) fn allowance(&self, now: UnixTime, release: BundleId, pack: u64) -> Result<u64> {
+        let now = now.seconds();
+        // No wait is longer than a day: more means that the clock went back.
+        let wait = self.not_before.saturating_sub(now);
+        if self.release == Some(release) && (1..=DAY).contains(&wait) {
+            let why = "it failed here before, or the server asks for patience";
+            return Err(Error::TooEarly { seconds: wait, why });
+        }
+        let daily = pack.saturating_mul(PACKS).max(LEAST);
+        let spent = if self.day == now / DAY { self.bytes } else { 0 };
+        match daily.saturating_sub(spent) {
+            0 => Err(Error::TooEarly {
+                seconds: DAY - now % DAY,
+                why: "the bytes of a day are used up",
+            }),
+            left => Ok(left),
+        }
+    }
+
+    /// Notes how a run for `release` ended that moved `bytes`.
+    pub(super) fn note<T>(
+        &mut self,
+        now: UnixTime,
+        release: BundleId,
+        bytes: u64,
+        outcome: &Result<T>,
+    ) {
+        let now = now.seconds();
+        if self.day != now / DAY {
+            (self.day, self.bytes) = (now / DAY, 0);
+        }
+        self.bytes = self.bytes.saturating_add(bytes);
+        if self.release != Some(release) {
+            (self.release, self.failures, self.not_before) = (Some(release), 0, 0);
+        }
+        match outcome {
+            Ok(_) => (self.failures, self.not_before) = (0, 0),
+            Err(error) if is_its_own_fault(error) => {
+                let wait =
+                    FIRST_WAIT.saturating_mul(1_u64.checked_shl(self.failures).unwrap_or(DAY));
+                self.failures = self.failures.saturating_add(1);
+                self.not_before = now.saturating_add(wait.min(DAY));
+            }
+            Err(Error::Http { retry_after: Some(wish), .. }) => {
+                self.not_before = now.saturating_add((*wish).min(DAY));
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+/// Whether the release or its server is to blame, and not the way or the phone.
+fn is_its_own_fault(error: &Error) -> bool {
+    match error {
+        Error::Digest { .. } | Error::Document { .. } | Error::TooLarge { .. } => true,
+        Error::Http { status, .. } => *status == 404 || *status == 416,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::Digest;
+
+    const PACK: u64 = 10 << 20;
+
+    fn id(name: &str) -> BundleId {
+        BundleId(Digest::of(name.as_bytes()))
+    }
+
+    fn at(seconds: u64) -> UnixTime {
+        UnixTime::from_seconds(1_800_000_000 / DAY * DAY + seconds)
+    }
+
+    fn fault() -> Result<()> {
+        Err(Error::Digest { what: "pack".to_owned() })
+    }
+
+    fn wait(ledger: &Ledger, now: UnixTime) -> u64 {
+        match ledger.allowance(now, id("a"), PACK) {
+            Err(Error::TooEarly { seconds, .. }) => seconds,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_release_that_fails_waits_longer_each_time_and_no_longer_than_a_day() {
+        let mut ledger = Ledger::default();
+        let mut now = at(0);
+        for minutes in [15, 30, 60, 120, 240, 480, 960, 1440, 1440] {
+            assert!(ledger.allowance(now, id("a"), PACK).is_ok());
+            ledger.note(now, id("a"), 1, &fault());
+            assert_eq!(wait(&ledger, now), minutes * 60);
+            assert!(ledger.allowance(now, id("b"), PACK).is_ok(), "another release waits for none");
+            now = now.plus(minutes * 60);
+        }
+        ledger.note(now, id("a"), 1, &Ok(()));
+        assert!(ledger.allowance(now, id("a"), PACK).is_ok());
+    }
+
+    #[test]
+    fn a_broken_connection_costs_no_waiting_and_a_busy_server_gets_its_wish() {
+        let mut ledger = Ledger::default();
+        ledger.note(at(0), id("a"), 1, &Err::<(), _>(Error::Network("gone".to_owned())));
+        assert!(ledger.allowance(at(0), id("a"), PACK).is_ok());
+        let busy = Error::Http { status: 503, retry_after: Some(4000), file: String::new() };
+        ledger.note(at(0), id("a"), 1, &Err::<(), _>(busy));
+        assert_eq!(wait(&ledger, at(0)), 4000);
+    }
+
+    #[test]
+    fn a_day_has_three_packs() {
+        let mut ledger = Ledger::default();
+        assert_eq!(ledger.allowance(at(0), id("a"), PACK).unwrap(), 3 * PACK);
+        ledger.note(at(0), id("a"), PACK, &Err::<(), _>(Error::Cancelled));
+        assert_eq!(ledger.allowance(at(50), id("a"), PACK).unwrap(), 2 * PACK);
+        ledger.note(at(60), id("b"), 2 * PACK, &Ok(()));
+        assert_eq!(wait(&ledger, at(60)), DAY - 60);
+        assert!(ledger.allowance(at(DAY), id("a"), PACK).is_ok());
+    }
+
+    #[test]
+    fn a_clock_that_went_back_locks_nobody_out() {
+        let mut ledger = Ledger::default();
+        ledger.note(at(1000 * DAY), id("a"), 5 * PACK, &fault());
+        assert!(ledger.allowance(at(0), id("a"), PACK).is_ok());
+    }
+}

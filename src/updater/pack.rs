@@ -1,0 +1,178 @@
+//! Pieces of a pack over a network that may fail at any byte.
+//!
+//! Enters: which pieces a bundle needs, in the order of the pack. Leaves: each of them, verified,
+//! in that order: from an earlier run's spool, else from a mirror, neighbours in one request. A
+//! connection that breaks is taken up again at the first piece that is lacking, at the same mirror
+//! or another. A piece whose bytes are wrong is fetched once more; after that the pack is left alone.
+
+use std::io::Read;
+
+use super::remote::Remote;
+use super::spool::Spool;
+use crate::error::{Error, Result};
+use crate::fetch::{Part, Request, Response};
+use crate::progress::Progress;
+use crate::release::{Blob, Piece, VerifiedPiece};
+use crate::unpack::{Pieces, read_piece};
+
+/// Two ranges this close are fetched as one: a request costs about as much.
+const GAP: u64 = 4 << 10;
+
+/// Bytes of the pack on their way.
+struct Stream {
+    body: Box<dyn Read + Send>,
+    at: u64,
+    end: u64,
+}
+
+/// The pieces of one pack.
+pub(crate) struct PackFetch<'a, 'r> {
+    remote: &'a mut Remote<'r>,
+    spool: Spool<'a>,
+    path: String,
+    length: u64,
+    /// What is to be fetched, as few ranges as it makes sense, in order.
+    runs: Vec<Part>,
+    stream: Option<Stream>,
+    /// Bytes of this pack that this run may move yet.
+    allowance: u64,
+    came: u64,
+    total: u64,
+    progress: &'a mut dyn FnMut(Progress),
+}
+
+impl<'a, 'r> PackFetch<'a, 'r> {
+    /// Will hand out `wanted` pieces of `pack`, moving at most `allowance` bytes.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub(crate) fn new(
+        remote: &'a mut Remote<'r>,
+        spool: Spool<'a>,
+        pack: &Blob,
+        wanted: &[Piece],
+        allowance: u64,
+        progress: &'a mut dyn FnMut(Progress),
+    ) -> Self {
+        let lacking = wanted.iter().filter(|piece| !spool.has(piece));
+        let runs = merge(lacking);
+        let total = runs.iter().map(|run| run.to - run.from).sum();
+        Self {
+            remote,
+            spool,
+            path: pack.path(),
+            length: pack.length,
+            runs,
+            stream: None,
+            allowance,
+            came: 0,
+            total,
+            progress,
+        }
+    }
+
+    /// Reads the bytes of `piece` from the stream, which is opened if need be.
+    fn read(&mut self, piece: &Piece) -> Result<Vec<u8>> {
+        let fits = |stream: &Stream| stream.at <= piece.offset && piece.end() <= stream.end;
+        let mut stream = match self.stream.take().filter(fits) {
+            Some(stream) => stream,
+            None => self.open(piece)?,
+        };
+        let gap = piece.offset.saturating_sub(stream.at);
+        let due = gap.saturating_add(piece.length);
+        self.allowance = self
+            .allowance
+            .checked_sub(due)
+            .ok_or(Error::TooEarly { seconds: 86_400, why: "the bytes of a day are used up" })?;
+        let skipped = std::io::copy(&mut stream.body.by_ref().take(gap), &mut std::io::sink())
+            .map_err(|error| crate::fetch::broken("pack", &error))?;
+        self.remote.bytes += skipped;
+        if skipped != gap {
+            return Err(Error::Network("pack: the connection broke off".to_owned()));
+        }
+        let bytes = read_piece(&mut stream.body, piece)?;
+        self.remote.bytes += piece.length;
+        stream.at = piece.end();
+        self.stream = Some(stream);
+        Ok(bytes)
+    }
+
+    fn open(&mut self, piece: &Piece) -> Result<Stream> {
+        let run = self.runs.iter().find(|run| run.from <= piece.offset && piece.end() <= run.to);
+        let to = run.map_or(piece.end(), |run| run.to);
+        // All of it is asked for plainly: some servers know no ranges.
+        let whole = piece.offset == 0 && to == self.length;
+        let part = (!whole).then_some(Part { from: piece.offset, to });
+        let request = Request { part, ..Request::whole(&self.path, self.length) };
+        match self.remote.open(&request)? {
+            Response::Found { from, body, .. } => {
+                let end = if from == 0 && piece.offset > 0 { self.length } else { to };
+                Ok(Stream { body, at: from, end })
+            }
+            Response::NotModified | Response::Missing => Err(Error::http(404, "pack")),
+        }
+    }
+}
+
+impl Pieces for PackFetch<'_, '_> {
+    fn piece(&mut self, piece: &Piece) -> Result<VerifiedPiece> {
+        self.remote.cancel.check()?;
+        if let Some(verified) = self.spool.load(piece).and_then(|bytes| piece.verify(bytes)) {
+            return Ok(verified);
+        }
+        let mut spoilt = false;
+        loop {
+            match self.read(piece) {
+                Ok(bytes) => {
+                    if let Some(verified) = piece.verify(bytes) {
+                        self.remote.progress();
+                        self.spool.save(piece, verified.bytes())?;
+                        self.came += piece.length;
+                        let progress = Progress { bytes: self.came, total: self.total };
+                        (self.progress)(progress);
+                        return Ok(verified);
+                    }
+                    // Whatever follows on this connection is as suspect.
+                    self.stream = None;
+                    if spoilt {
+                        return Err(Error::Digest { what: "pack".to_owned() });
+                    }
+                    spoilt = true;
+                    self.remote.turn();
+                }
+                Err(error) => {
+                    self.stream = None;
+                    let error = self.remote.cancel.check().err().unwrap_or(error);
+                    self.remote.recover(error)?;
+                }
+            }
+        }
+    }
+}
+
+/// Ranges that cover the pieces, which come in order.
+fn merge<'p>(pieces: impl Iterator<Item = &'p Piece>) -> Vec<Part> {
+    let mut runs: Vec<Part> = Vec::new();
+    for piece in pieces {
+        match runs.last_mut() {
+            Some(run) if piece.offset.saturating_sub(run.to) <= GAP => run.to = piece.end(),
+            _ => runs.push(Part { from: piece.offset, to: piece.end() }),
+        }
+    }
+    runs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::Digest;
+
+    #[test]
+    fn neighbours_travel_together() {
+        let piece = |offset, length| Piece { offset, length, sha256: Digest::of(b"") };
+        let pieces = [piece(0, 10), piece(10, 5), piece(15 + GAP, 5), piece(21 + 2 * GAP, 1)];
+        let part = |from, to| Part { from, to };
+        assert_eq!(merge(pieces.iter()), [part(0, 20 + GAP), part(21 + 2 * GAP, 22 + 2 * GAP)],);
+        assert!(merge([].iter()).is_empty());
+    }
+}

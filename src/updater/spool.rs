@@ -1,0 +1,213 @@
+//! Pieces of a download that was cut short, kept for the next run.
+//!
+//! Enters: verified pieces, as they come. Leaves: the same pieces in a later run, each verified
+//! again, whatever that run needs of them. `downloads/<blob>/<n>` holds what run `n` received, one
+//! record a piece: its digest, its length (u32, big-endian), its bytes. A record that a crash cut
+//! short ends its file; nothing here is synced, since what is lost is fetched again.
+
+use std::collections::HashMap;
+use std::io::{Read, Write};
+
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::limits;
+use crate::release::Piece;
+use crate::store::{Disk, NewFile};
+
+const FOLDER: &str = "downloads";
+const HEADER: usize = Digest::LEN + 4;
+/// More runs than this for one blob: something is wrong with it, so it begins anew.
+const RUNS: usize = 256;
+
+/// Where a piece lies.
+#[derive(Clone, Copy)]
+struct Place {
+    run: u64,
+    /// Position of its bytes in the run's file.
+    at: u64,
+}
+
+/// The kept pieces of one blob.
+pub(super) struct Spool<'a> {
+    disk: &'a dyn Disk,
+    folder: String,
+    places: HashMap<Digest, Place>,
+    reading: Option<(Place, Box<dyn Read + Send>)>,
+    writing: Option<Box<dyn NewFile>>,
+    next: u64,
+}
+
+impl<'a> Spool<'a> {
+    /// What earlier runs received of `blob`. Reads and hashes all of it; forgets other blobs.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub(super) fn open(disk: &'a dyn Disk, blob: &Digest) -> Result<Self> {
+        let (name, folder) = (blob.to_string(), format!("{FOLDER}/{blob}"));
+        let mut spool =
+            Self { disk, folder, places: HashMap::new(), reading: None, writing: None, next: 0 };
+        let listing = |error| Error::storage("listing downloads", error);
+        for entry in disk.list(FOLDER).map_err(listing)? {
+            if entry.name != name {
+                disk.remove_folder(&format!("{FOLDER}/{}", entry.name)).map_err(listing)?;
+            }
+        }
+        let mut runs: Vec<u64> = disk
+            .list(&spool.folder)
+            .map_err(listing)?
+            .iter()
+            .filter_map(|entry| entry.name.parse().ok())
+            .collect();
+        if runs.len() > RUNS {
+            disk.remove_folder(&spool.folder).map_err(listing)?;
+            runs.clear();
+        }
+        runs.sort_unstable();
+        for run in runs {
+            spool.scan(run);
+            spool.next = run.saturating_add(1);
+        }
+        Ok(spool)
+    }
+
+    /// Forgets all that is kept.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub(super) fn forget(disk: &dyn Disk) -> Result<()> {
+        disk.remove_folder(FOLDER).map_err(|error| Error::storage("removing downloads", error))
+    }
+
+    /// Finds the sound records of one run.
+    fn scan(&mut self, run: u64) {
+        let Ok(mut file) = self.disk.open(&format!("{}/{run}", self.folder)) else { return };
+        let mut at = 0;
+        while let Some((sha256, length)) = read_header(&mut file) {
+            at += HEADER as u64;
+            let mut bytes = Vec::new();
+            let read = file.by_ref().take(length).read_to_end(&mut bytes);
+            if read.is_err() || bytes.len() as u64 != length || Digest::of(&bytes) != sha256 {
+                return;
+            }
+            self.places.insert(sha256, Place { run, at });
+            at += length;
+        }
+    }
+
+    /// Whether an earlier run received this piece.
+    pub(super) fn has(&self, piece: &Piece) -> bool {
+        self.places.contains_key(&piece.sha256)
+    }
+
+    /// The bytes of a piece of an earlier run; nothing if it cannot be read any more.
+    pub(super) fn load(&mut self, piece: &Piece) -> Option<Vec<u8>> {
+        let wanted = *self.places.get(&piece.sha256)?;
+        // Pieces are mostly asked for in the order in which they came.
+        let (place, mut file) = match self.reading.take() {
+            Some((place, file)) if place.run == wanted.run && place.at <= wanted.at => {
+                (place, file)
+            }
+            _ => {
+                let file = self.disk.open(&format!("{}/{}", self.folder, wanted.run)).ok()?;
+                (Place { run: wanted.run, at: 0 }, file)
+            }
+        };
+        let skipped =
+            std::io::copy(&mut file.by_ref().take(wanted.at - place.at), &mut std::io::sink());
+        skipped.ok().filter(|skipped| *skipped == wanted.at - place.at)?;
+        let mut bytes = Vec::new();
+        file.by_ref().take(piece.length).read_to_end(&mut bytes).ok()?;
+        let at = wanted.at.saturating_add(bytes.len() as u64);
+        self.reading = Some((Place { run: wanted.run, at }, file));
+        Some(bytes)
+    }
+
+    /// Keeps a piece of this run.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub(super) fn save(&mut self, piece: &Piece, bytes: &[u8]) -> Result<()> {
+        let storing = |error| Error::storage("keeping what was downloaded", error);
+        let mut file = match self.writing.take() {
+            Some(file) => file,
+            None => {
+                self.disk.create_folder(&self.folder).map_err(storing)?;
+                self.disk.create(&format!("{}/{}", self.folder, self.next)).map_err(storing)?
+            }
+        };
+        let length = u32::try_from(piece.length).unwrap_or(u32::MAX);
+        let record = [&piece.sha256.as_bytes()[..], &length.to_be_bytes(), bytes].concat();
+        file.write_all(&record).map_err(storing)?;
+        self.writing = Some(file);
+        Ok(())
+    }
+}
+
+fn read_header(file: &mut impl Read) -> Option<(Digest, u64)> {
+    let mut header = [0; HEADER];
+    file.read_exact(&mut header).ok()?;
+    let (sha256, length) = header.split_first_chunk::<{ Digest::LEN }>()?;
+    let length = u64::from(u32::from_be_bytes(length.try_into().ok()?));
+    (length <= limits::PIECE).then(|| (Digest::from_bytes(*sha256), length))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::memory::MemoryDisk;
+
+    fn piece(n: u8, length: usize) -> (Piece, Vec<u8>) {
+        let bytes = vec![n; length];
+        (Piece { offset: 0, length: length as u64, sha256: Digest::of(&bytes) }, bytes)
+    }
+
+    #[test]
+    fn what_one_run_received_the_next_one_has() {
+        let (disk, blob) = (MemoryDisk::new(), Digest::of(b"blob"));
+        let pieces: Vec<_> = (0..6).map(|n| piece(n, 1000 + usize::from(n))).collect();
+        for run in pieces.chunks(2) {
+            let mut spool = Spool::open(&disk, &blob).unwrap();
+            for (piece, bytes) in run {
+                assert!(!spool.has(piece));
+                spool.save(piece, bytes).unwrap();
+            }
+        }
+        let mut spool = Spool::open(&disk, &blob).unwrap();
+        // In any order, and any of them again.
+        for at in [0, 1, 5, 3, 2, 2, 4, 0] {
+            let (piece, bytes) = &pieces[at];
+            assert_eq!(spool.load(piece).as_ref(), Some(bytes));
+        }
+        assert!(spool.load(&piece(9, 5).0).is_none());
+        // Another blob has none of it, and leaves nothing of it behind.
+        assert!(Spool::open(&disk, &Digest::of(b"other")).unwrap().places.is_empty());
+        assert!(Spool::open(&disk, &blob).unwrap().places.is_empty());
+    }
+
+    #[test]
+    fn a_record_cut_short_or_damaged_ends_its_run_and_no_other() {
+        let blob = Digest::of(b"blob");
+        let pieces: Vec<_> = (0..3).map(|n| piece(n, 100)).collect();
+        for keep in 0..(HEADER + 100) * 2 {
+            let disk = MemoryDisk::new();
+            let mut spool = Spool::open(&disk, &blob).unwrap();
+            spool.save(&pieces[0].0, &pieces[0].1).unwrap();
+            spool.save(&pieces[1].0, &pieces[1].1).unwrap();
+            drop(spool);
+            let path = format!("{FOLDER}/{blob}/0");
+            let whole = disk.read(&path, u64::MAX).unwrap().unwrap();
+            disk.create(&path).unwrap().write_all(&whole[..keep]).unwrap();
+            let mut spool = Spool::open(&disk, &blob).unwrap();
+            assert_eq!(spool.places.len(), keep / (HEADER + 100), "{keep}");
+            spool.save(&pieces[2].0, &pieces[2].1).unwrap();
+            drop(spool);
+            assert!(Spool::open(&disk, &blob).unwrap().has(&pieces[2].0));
+            // A byte that flips makes the record a stranger's.
+            if keep > 0 {
+                disk.damage(&path, keep - 1);
+                let spool = Spool::open(&disk, &blob).unwrap();
+                assert!(!spool.has(&pieces[usize::from(keep > HEADER + 100)].0));
+            }
+        }
+    }
+}
