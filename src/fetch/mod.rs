@@ -7,6 +7,7 @@
 mod backoff;
 #[cfg(feature = "net")]
 mod http;
+#[cfg(feature = "net")]
 mod pace;
 
 use std::io::Read;
@@ -14,6 +15,7 @@ use std::io::Read;
 pub(crate) use backoff::Backoff;
 #[cfg(feature = "net")]
 pub use http::{Http, HttpOptions, MinTls};
+#[cfg(feature = "net")]
 pub use pace::Pace;
 
 use crate::error::{Error, Result};
