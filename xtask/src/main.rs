@@ -4,6 +4,7 @@
 
 mod app;
 mod bench;
+mod corpus;
 mod demo;
 mod device;
 mod shell;
@@ -27,6 +28,11 @@ enum Task {
     },
     /// Numbers: a start on a confirmed bundle, a check with nothing new
     Bench,
+    /// Fetches consecutive versions of real web apps to measure on, into target/corpus
+    Corpus {
+        /// Sets to fetch; all of them if none is named
+        sets: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -34,6 +40,7 @@ fn main() -> ExitCode {
         Task::Demo => demo::run(),
         Task::Test { quick } => test::run(quick),
         Task::Bench => bench::run(),
+        Task::Corpus { sets } => corpus::run(&sets),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
