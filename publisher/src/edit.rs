@@ -212,7 +212,7 @@ pub(crate) fn sign_with<T: serde::Serialize>(
     role: &str,
     document: &T,
 ) -> Result<Vec<u8>> {
-    let key = keys.open(role)?;
+    let key = keys.open(&keys.named(role)?)?;
     let signers: [&dyn Signer; 1] = [&key];
     Ok(sign(document, &signers)?)
 }

@@ -5,6 +5,7 @@
 //! changed. The binary `farad` is a thin shell around [`cli`].
 
 pub mod cli;
+mod clock;
 mod commands;
 mod edit;
 mod failure;
@@ -12,6 +13,7 @@ mod keys;
 mod passphrase;
 mod project;
 mod repository;
+mod roles;
 pub mod serve;
 mod webfolder;
 

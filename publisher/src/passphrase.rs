@@ -17,8 +17,10 @@ const FILE: &str = "FARAD_PASSPHRASE_FILE";
 pub(crate) struct Passphrases {
     /// A file descriptor to read them from, on Unix.
     fd: Option<u32>,
-    /// What was asked for already: one command asks once for each group of keys.
-    known: RefCell<BTreeMap<String, Zeroizing<String>>>,
+    /// What was chosen, by slot: keys of one slot share a passphrase.
+    chosen: RefCell<BTreeMap<String, Zeroizing<String>>>,
+    /// What opened a key already, by folder: one passphrase often serves them all.
+    known: RefCell<Vec<(String, Zeroizing<String>)>>,
     /// What the file said: a pipe can be read only once.
     text: RefCell<Option<Zeroizing<String>>>,
 }
@@ -29,49 +31,60 @@ impl Passphrases {
         Self { fd, ..Self::default() }
     }
 
-    /// The passphrase of the keys in folder `group` (`root`, `release`, `online`).
-    pub(crate) fn ask(&self, group: &str) -> Result<Zeroizing<String>> {
-        if let Some(known) = self.known.borrow().get(group) {
-            return Ok(known.clone());
-        }
-        let asked = self.ask_anew(group)?;
-        self.known.borrow_mut().insert(group.to_owned(), asked.clone());
-        Ok(asked)
-    }
-
-    fn ask_anew(&self, group: &str) -> Result<Zeroizing<String>> {
+    /// What `open` makes of the passphrase of the key `name` in folder `group`.
+    pub(crate) fn unlock<T>(
+        &self,
+        name: &str,
+        group: &str,
+        open: impl Fn(&str) -> Option<T>,
+    ) -> Result<T> {
+        let wrong = || {
+            let message = format!("wrong passphrase for the {group} key {name}; try again");
+            Failure::new("wrong-passphrase", message)
+        };
         if let Some(text) = self.given()? {
-            return pick(&text, group);
+            return open(&pick(&text, &[name, group])?).ok_or_else(wrong);
+        }
+        let known = self.known.borrow().clone();
+        let opened = known.iter().filter(|(of, _)| of == group).find_map(|(_, text)| open(text));
+        if let Some(opened) = opened {
+            return Ok(opened);
         }
         if !std::io::stdin().is_terminal() {
-            return Err(Failure::new(
-                "passphrase",
-                format!("the {group} keys need a passphrase; name a file with it in {FILE}"),
-            ));
+            let message =
+                format!("the {group} key {name} needs a passphrase; name a file with it in {FILE}");
+            return Err(Failure::new("passphrase", message));
         }
-        prompt(&format!("Passphrase of the {group} keys: "))
+        let typed = prompt(&format!("Passphrase of the {group} key {name}: "))?;
+        let opened = open(&typed).ok_or_else(wrong)?;
+        self.known.borrow_mut().push((group.to_owned(), typed));
+        Ok(opened)
     }
 
-    /// A new passphrase for the keys in folder `group`, asked twice.
-    pub(crate) fn choose(&self, group: &str) -> Result<Zeroizing<String>> {
-        let chosen = self.choose_anew(group)?;
-        self.known.borrow_mut().insert(group.to_owned(), chosen.clone());
+    /// A new passphrase for the keys of `slot` in folder `group`; asked for twice, and only once in
+    /// a command.
+    pub(crate) fn choose(&self, slot: &str, group: &str) -> Result<Zeroizing<String>> {
+        if let Some(chosen) = self.chosen.borrow().get(slot) {
+            return Ok(chosen.clone());
+        }
+        let chosen = self.choose_anew(slot, group)?;
+        self.chosen.borrow_mut().insert(slot.to_owned(), chosen.clone());
+        self.known.borrow_mut().push((group.to_owned(), chosen.clone()));
         Ok(chosen)
     }
 
-    fn choose_anew(&self, group: &str) -> Result<Zeroizing<String>> {
+    fn choose_anew(&self, slot: &str, group: &str) -> Result<Zeroizing<String>> {
         if let Some(text) = self.given()? {
-            return pick(&text, group);
+            return pick(&text, &[slot, group]);
         }
+        let what = if slot == group { format!("{slot} keys") } else { format!("key {slot}") };
         if !std::io::stdin().is_terminal() {
-            return Err(Failure::new(
-                "passphrase",
-                format!(
-                    "new {group} keys need a passphrase; name a file with it in {FILE}, or pass --no-passphrase for a trial"
-                ),
-            ));
+            let message = format!(
+                "a new passphrase is needed for the {what}; name a file with it in {FILE}, or pass --no-passphrase for a trial"
+            );
+            return Err(Failure::new("passphrase", message));
         }
-        let first = prompt(&format!("New passphrase for the {group} keys: "))?;
+        let first = prompt(&format!("New passphrase for the {what}: "))?;
         if first.chars().count() < 8 {
             return Err(Failure::new("passphrase", "a passphrase has at least 8 characters"));
         }
@@ -105,19 +118,21 @@ fn prompt(text: &str) -> Result<Zeroizing<String>> {
         .map_err(|error| Failure::new("passphrase", format!("cannot read a passphrase: {error}")))
 }
 
-/// One line serves all keys; lines `group: passphrase` one group each.
-fn pick(text: &str, group: &str) -> Result<Zeroizing<String>> {
-    let named = |line: &str| {
-        let (name, passphrase) = line.split_once(": ")?;
-        (name == group).then(|| Zeroizing::new(passphrase.to_owned()))
+/// The passphrase under the first of `names` that the file has a line `name: passphrase` for; a file
+/// of one line serves all keys.
+fn pick(text: &str, names: &[&str]) -> Result<Zeroizing<String>> {
+    let named = |name: &&str| {
+        let mut pairs = text.lines().filter_map(|line| line.split_once(": "));
+        pairs.find(|(found, _)| found == name).map(|(_, passphrase)| passphrase.to_owned())
     };
     let mut lines = text.lines().filter(|line| !line.is_empty());
-    let found = text.lines().find_map(named).or_else(|| match (lines.next(), lines.next()) {
-        (Some(only), None) => Some(Zeroizing::new(only.to_owned())),
+    let found = names.iter().find_map(named).or_else(|| match (lines.next(), lines.next()) {
+        (Some(only), None) => Some(only.to_owned()),
         _ => None,
     });
-    found.ok_or_else(|| {
-        Failure::new("passphrase", format!("the passphrase file has none for the {group} keys"))
+    found.map(Zeroizing::new).ok_or_else(|| {
+        let names = names.join(" or ");
+        Failure::new("passphrase", format!("the passphrase file has no line for {names}"))
     })
 }
 
@@ -126,11 +141,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_line_serves_all_keys_and_named_lines_one_group_each() {
-        assert_eq!(pick("correct horse\n", "root").unwrap().as_str(), "correct horse");
-        let named = "root: one\nonline: two: three\n";
-        assert_eq!(pick(named, "root").unwrap().as_str(), "one");
-        assert_eq!(pick(named, "online").unwrap().as_str(), "two: three");
-        assert!(pick(named, "release").is_err());
+    fn one_line_serves_all_keys_and_named_lines_a_key_or_a_group() {
+        let picked = |text: &str, names: &[&str]| pick(text, names).map(|text| text.to_string());
+        assert_eq!(picked("correct horse\n", &["alice", "root"]).unwrap(), "correct horse");
+        let named = "root: one\nonline: two: three\nalice: four\n";
+        assert_eq!(picked(named, &["recovery", "root"]).unwrap(), "one");
+        assert_eq!(picked(named, &["timestamp", "online"]).unwrap(), "two: three");
+        assert_eq!(picked(named, &["alice", "root"]).unwrap(), "four");
+        assert_eq!(picked(named, &["bob", "release"]).unwrap_err().code, "passphrase");
     }
 }

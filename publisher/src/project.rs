@@ -29,6 +29,9 @@ pub(crate) struct Project {
     pub(crate) keys: PathBuf,
     /// Channels by name.
     pub(crate) channels: BTreeMap<String, ChannelSettings>,
+    /// Who holds a key, by its id: for people, believed by nothing.
+    #[serde(default)]
+    pub(crate) holders: BTreeMap<String, String>,
     /// The folder of this file.
     #[serde(skip)]
     pub(crate) base: PathBuf,
@@ -98,6 +101,15 @@ impl Project {
 
     pub(crate) fn root_file(&self) -> PathBuf {
         self.base.join(ROOT_FILE)
+    }
+
+    /// A key as people know it: its holder if one is noted, and how its id begins.
+    pub(crate) fn label(&self, id: &str) -> String {
+        let short = id.get(..8).unwrap_or(id);
+        match self.holders.get(id) {
+            Some(holder) => format!("{holder} ({short})"),
+            None => short.to_owned(),
+        }
     }
 
     /// The channel of this name.

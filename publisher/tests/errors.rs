@@ -81,8 +81,12 @@ fn keys_are_encrypted_private_and_never_on_the_command_line() {
     assert!(with(&["init", "--app", APP], "pass").status.success());
     let mut keys = support::files(&shop.path("keys"));
     assert_eq!(keys.remove(std::path::Path::new(".gitignore")).as_deref(), Some(&b"*\n"[..]));
-    for key in keys.values() {
-        assert!(String::from_utf8_lossy(key).starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----"));
+    assert_eq!(keys.len(), 2 * 7, "a private and a public part each");
+    for (path, key) in keys {
+        let private = path.extension().unwrap() == "pem";
+        let label = if private { "ENCRYPTED PRIVATE KEY" } else { "PUBLIC KEY" };
+        let text = String::from_utf8(key).unwrap();
+        assert!(text.starts_with(&format!("-----BEGIN {label}-----\n")), "{}", path.display());
     }
     let pem = shop.path("keys/online/timestamp.pem");
     assert_eq!(fs::metadata(&pem).unwrap().permissions().mode() & 0o777, 0o600);

@@ -11,6 +11,10 @@ use crate::digest::Digest;
 use crate::{hex, json};
 
 const P256: &str = "ecdsa-sha2-nistp256";
+const RSA: &str = "rsassa-pss-sha256";
+/// SubjectPublicKeyInfo of an Ed25519 key up to its 32 bytes (RFC 8410, section 4).
+#[cfg(feature = "publish")]
+const ED25519_SPKI: [u8; 12] = [0x30, 0x2a, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 3, 0x21, 0];
 
 /// A public key as it stands in metadata, unknown fields included.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +41,47 @@ impl Key {
             .map_or_else(|_| String::new(), |bytes| Digest::of(&bytes).to_string())
     }
 
+    /// The key in a SubjectPublicKeyInfo in PEM (RFC 7468), as OpenSSL writes public keys: Ed25519,
+    /// P-256, or RSA of 2048 to 8192 bits.
+    #[cfg(feature = "publish")]
+    #[must_use]
+    pub fn from_pem(pem: &str) -> Option<Self> {
+        let der = spki(pem)?;
+        if let Some(public) = der.strip_prefix(&ED25519_SPKI).filter(|public| public.len() == 32) {
+            return Some(Self::ed25519(public));
+        }
+        let (keytype, scheme) = if p256_point(pem).is_some() {
+            ("ecdsa", P256)
+        } else {
+            // What ring verifies with: an RSAPublicKey of 2048 bits has 270 bytes, of 8192 1038.
+            rsa_public_key(pem).filter(|key| (260..1050).contains(&key.len()))?;
+            ("rsa", RSA)
+        };
+        let public = to_pem(&der)?;
+        let key = serde_json::json!({
+            "keytype": keytype, "scheme": scheme, "keyval": { "public": public },
+        });
+        Some(Self(key))
+    }
+
+    /// The key as [`Key::from_pem`] reads it; nothing for a key of an unknown type.
+    #[cfg(feature = "publish")]
+    #[must_use]
+    pub fn to_pem(&self) -> Option<String> {
+        let public = self.text("/keyval/public");
+        match self.text("/scheme") {
+            "ed25519" => to_pem(&[&ED25519_SPKI[..], &hex::decode(public)?].concat()),
+            P256 | RSA => to_pem(&spki(public)?),
+            _ => None,
+        }
+    }
+
+    /// The signature scheme, for people.
+    #[must_use]
+    pub fn scheme(&self) -> &str {
+        self.text("/scheme")
+    }
+
     /// What tells two keys apart, whatever their ids: scheme and public part.
     #[must_use]
     pub fn substance(&self) -> (String, String) {
@@ -52,9 +97,7 @@ impl Key {
             ("ed25519", "ed25519") => (&signature::ED25519, hex::decode(public)),
             // Old metadata repeats the scheme as the type.
             ("ecdsa" | P256, P256) => (&signature::ECDSA_P256_SHA256_ASN1, p256_point(public)),
-            ("rsa", "rsassa-pss-sha256") => {
-                (&signature::RSA_PSS_2048_8192_SHA256, rsa_public_key(public))
-            }
+            ("rsa", RSA) => (&signature::RSA_PSS_2048_8192_SHA256, rsa_public_key(public)),
             _ => return false,
         };
         public.is_some_and(|public| {
@@ -89,6 +132,12 @@ fn rsa_public_key(pem: &str) -> Option<Vec<u8>> {
 fn spki(pem: &str) -> Option<Vec<u8>> {
     let (label, der) = pem_rfc7468::decode_vec(pem.trim().as_bytes()).ok()?;
     (label == "PUBLIC KEY").then_some(der)
+}
+
+#[cfg(feature = "publish")]
+fn to_pem(der: &[u8]) -> Option<String> {
+    use pem_rfc7468::{LineEnding, encode_string};
+    encode_string("PUBLIC KEY", LineEnding::LF, der).ok()
 }
 
 /// The content of the one DER value of type `tag` that `bytes` are.
@@ -133,6 +182,21 @@ mod tests {
                 assert!(!key.verifies(b"a message", &changed), "{key:?}");
             }
             assert!(!key.verifies(b"a message", b""));
+        }
+    }
+
+    #[cfg(feature = "publish")]
+    #[test]
+    fn a_key_is_the_same_after_pem_and_back() {
+        for (key, signature) in vectors() {
+            let pem = key.to_pem().unwrap();
+            assert!(pem.starts_with("-----BEGIN PUBLIC KEY-----\n"));
+            let read = Key::from_pem(&pem).unwrap();
+            assert_eq!(read.substance(), key.substance());
+            assert!(read.verifies(b"a message", &signature));
+        }
+        for bad in ["", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", "x"] {
+            assert_eq!(Key::from_pem(bad), None);
         }
     }
 

@@ -17,6 +17,7 @@ use farad::updater::{Launched, Status, Synced, Updater};
 use serde_json::{Value, json};
 
 use super::Report;
+use crate::clock;
 use crate::failure::{Failure, Result};
 
 /// Arguments of `farad device`.
@@ -167,8 +168,8 @@ fn open(args: &Device) -> Result<Updater> {
     };
     let mut mirrors = args.urls.iter().map(mirror);
     let first = mirrors.next().ok_or_else(|| invalid(&"no --url"))??;
-    let system = Arc::new(System);
-    let updater = Updater::new(config, Arc::new(disk), first, system.clone(), system, builtin);
+    let (clock, random) = (clock::clock(), Arc::new(System));
+    let updater = Updater::new(config, Arc::new(disk), first, clock, random, builtin);
     mirrors.try_fold(updater, |updater, mirror| Ok(updater.with_mirror(mirror?)))
 }
 

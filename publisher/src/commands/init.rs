@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use farad::host::{Clock, System};
 use farad::id::{AppId, Channel};
 use farad::rollout::{Policy, Rollout};
 use farad::trust::key::Key;
@@ -13,9 +12,10 @@ use farad::trust::sign::{Signer, sign};
 use serde_json::json;
 
 use super::Report;
+use crate::clock;
 use crate::edit::{common, create, meta_file, new_timestamp, sign_with};
 use crate::failure::{Failure, Result};
-use crate::keys::Keys;
+use crate::keys::{Keys, group};
 use crate::passphrase::Passphrases;
 use crate::project::{ChannelSettings, Project, ROOT_FILE};
 use crate::repository::{listing, target_file};
@@ -49,11 +49,12 @@ pub(crate) fn run(init: &Init, config: &Path, passphrases: &Passphrases) -> Resu
         .map(|name| name.parse().map_err(|error| invalid(&error)))
         .collect::<Result<Vec<Channel>>>()?;
     let base = config.parent().map(Path::to_owned).unwrap_or_default();
-    let project = Project {
+    let mut project = Project {
         app,
         repository: init.repo.clone(),
         keys: init.keys.clone(),
         channels: channels.iter().map(|c| (c.to_string(), ChannelSettings::default())).collect(),
+        holders: BTreeMap::new(),
         base,
     };
     for path in [config.to_owned(), project.root_file(), project.repository(), project.keys()] {
@@ -69,6 +70,7 @@ pub(crate) fn run(init: &Init, config: &Path, passphrases: &Passphrases) -> Resu
     create(&project.root_file(), &root)?;
     // Private keys are not committed by accident.
     create(&project.keys().join(".gitignore"), b"*\n")?;
+    project.holders = keys.found()?.into_iter().map(|key| (key.id, key.name)).collect();
     project.save(config)?;
     let keys_at = project.keys();
     let text = format!(
@@ -94,12 +96,16 @@ fn make_repository(
     keys: &Keys,
     encrypt: bool,
 ) -> Result<Vec<u8>> {
-    let now = System.now();
+    let now = clock::now();
     let top = ["root", "recovery", "targets", "snapshot", "timestamp"].map(str::to_owned);
     let own = |channel: &Channel| [channel.releases_role(), channel.rollout_role()];
     let roles: Vec<String> = top.into_iter().chain(channels.iter().flat_map(own)).collect();
-    let public: BTreeMap<String, Key> =
-        roles.iter().cloned().zip(keys.create(&roles, encrypt)?).collect();
+    let mut public: BTreeMap<String, Key> = BTreeMap::new();
+    for role in &roles {
+        // A forgotten root passphrase is what the recovery key is for: it has one of its own.
+        let slot = if role == "recovery" { "recovery" } else { group(role) };
+        public.insert(role.clone(), keys.create(group(role), role, encrypt.then_some(slot))?);
+    }
     let key = |role: &str| {
         let missing = || Failure::new("key-missing", format!("no key for {role}"));
         public.get(role).cloned().ok_or_else(missing)
@@ -125,7 +131,8 @@ fn make_repository(
         ]),
     };
     // The recovery key signs too, so that its file is proven to open before it is put away.
-    let (signer, recovery) = (keys.open("root")?, keys.open("recovery")?);
+    let (signer, recovery) =
+        (keys.open(&keys.named("root")?)?, keys.open(&keys.named("recovery")?)?);
     let signers: [&dyn Signer; 2] = [&signer, &recovery];
     let root = sign(&root, &signers)?;
 

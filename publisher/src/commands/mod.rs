@@ -3,6 +3,7 @@
 pub(crate) mod device;
 pub(crate) mod embed;
 pub(crate) mod init;
+pub(crate) mod key;
 pub(crate) mod policy;
 pub(crate) mod prune;
 pub(crate) mod refresh;
@@ -14,11 +15,11 @@ pub(crate) mod verify;
 use std::fs;
 use std::path::Path;
 
-use farad::host::{Clock, System};
 use farad::id::Channel;
 use farad::time::UnixTime;
 use serde_json::Value;
 
+use crate::clock;
 use crate::edit::{self, Edit, Locked};
 use crate::failure::{Failure, Result};
 use crate::keys::{Keys, random};
@@ -75,7 +76,7 @@ impl Workspace {
         let root = fs::read(&path).map_err(|error| Failure::file("reading", &path, &error))?;
         let current = repository.load(&root, &project.app)?;
         let keys = Keys::new(project.keys(), passphrases.clone());
-        let now = System.now();
+        let now = clock::now();
         // Signed by a clock that was wrong: phones hold later files against it.
         if current.timestamp.signed_at.is_some_and(|signed| signed > now.plus(3600)) {
             let message = "the newest timestamp was signed in the future by this machine's clock; set the clock right";

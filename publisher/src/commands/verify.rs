@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use farad::digest::Hasher;
 use farad::error::Result as CoreResult;
 use farad::fetch::{Http, HttpOptions, Request, Response, Transport, read_all};
-use farad::host::{Clock, System};
 use farad::id::{AppId, Channel};
 use farad::progress::Cancel;
 use farad::release::{Blob, BundleName, Index, Layout, Manifest};
@@ -20,6 +19,7 @@ use farad::{json, limits, unpack};
 use serde_json::json;
 
 use super::Report;
+use crate::clock;
 use crate::failure::{Failure, Result};
 use crate::project::{Project, ROOT_FILE};
 use crate::repository::MemoryKeep;
@@ -70,7 +70,7 @@ fn walk(root: &[u8], app: Option<&AppId>, remote: &mut Remote<'_>) -> Result<Wal
     let seed = BTreeMap::new();
     let setting = Setting {
         root,
-        now: System.now(),
+        now: clock::now(),
         built: UnixTime::from_seconds(0),
         order: Order::Strict,
         seed: &seed,

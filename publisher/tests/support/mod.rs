@@ -22,6 +22,10 @@ pub const APP: &str = "com.example.shop";
 /// A publisher's folder with a project in it.
 pub struct Shop {
     pub home: tempfile::TempDir,
+    /// The file with passphrases, if keys have any.
+    pub passphrases: Option<PathBuf>,
+    /// What the clock says, if not the system's time.
+    pub now: Option<u64>,
 }
 
 impl Shop {
@@ -34,7 +38,7 @@ impl Shop {
 
     /// An empty folder.
     pub fn empty() -> Self {
-        Self { home: tempfile::tempdir().unwrap() }
+        Self { home: tempfile::tempdir().unwrap(), passphrases: None, now: None }
     }
 
     pub fn path(&self, path: &str) -> PathBuf {
@@ -44,7 +48,9 @@ impl Shop {
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_farad"));
         command.args(args).current_dir(self.home.path()).stdin(Stdio::null());
-        command.env_remove("FARAD_PASSPHRASE_FILE");
+        command.env_remove("FARAD_PASSPHRASE_FILE").env_remove("FARAD_TEST_NOW");
+        command.envs(self.passphrases.as_ref().map(|file| ("FARAD_PASSPHRASE_FILE", file)));
+        command.envs(self.now.map(|now| ("FARAD_TEST_NOW", now.to_string())));
         command
     }
 

@@ -1,0 +1,43 @@
+//! `farad key new`: a key pair of one's own, on one's own machine. No role names it yet.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::commands::Report;
+use crate::failure::Result;
+use crate::keys::{self, Keys};
+use crate::passphrase::Passphrases;
+use crate::project::Project;
+
+/// Arguments of `farad key new`.
+#[derive(Debug, clap::Args)]
+pub(super) struct New {
+    /// Name of the key's files, such as your own
+    name: String,
+    /// Folder to put it in: release for the releases of a channel, root for root and targets
+    #[arg(long, default_value = "release", value_parser = keys::GROUPS)]
+    group: String,
+    /// Leave the key unencrypted: for trying things only
+    #[arg(long)]
+    no_passphrase: bool,
+}
+
+pub(super) fn run(args: &New, config: &Path, passphrases: &Passphrases) -> Result<Report> {
+    keys::check_name(&args.name)?;
+    let project = Project::load(config)?;
+    let keys = Keys::new(project.keys(), passphrases.clone());
+    let slot = (!args.no_passphrase).then_some(args.name.as_str());
+    let public = keys.create(&args.group, &args.name, slot)?;
+    let (id, place) = (public.id(), keys.public_path(&args.group, &args.name));
+    let text = format!(
+        "Made the {} key {} ({}).\n\
+         Send {} to whoever may add it to a role with `farad key add`; keep the .pem beside it.\n\
+         Tell them its id another way too: {id}",
+        args.group,
+        args.name,
+        id.get(..8).unwrap_or(&id),
+        place.display(),
+    );
+    Ok(Report::new(text, json!({ "id": id, "name": args.name, "public": place })))
+}
