@@ -16,6 +16,7 @@ use std::path::Path;
 
 use farad::release::Index;
 use farad::release::pack::{Grouping, index_folder, small_blob, write_pack_grouped};
+use farad::seal::Object;
 
 /// Largest file that shares a frame, and largest shared frame, in KiB.
 const GROUPINGS: [(u64, u64); 7] = [(0, 0), (2, 16), (2, 64), (4, 64), (8, 64), (16, 64), (64, 64)];
@@ -34,14 +35,14 @@ fn measure(old: &Path, new: &Path) -> Result<(), Box<dyn Error>> {
     let (before, after) = (index_folder(old)?, index_folder(new)?);
     let zip = zipped(new, &after)?;
     let has: HashSet<_> = before.files().iter().map(|file| file.sha256).collect();
-    let index = small_blob(&after.to_bytes())?.0.length;
+    let index = small_blob(&after.to_bytes(), Object::Index, None)?.0.length;
     for (small, frame) in GROUPINGS {
         let grouping = Grouping { small: small << 10, frame: frame << 10 };
-        let (layout, pack) = write_pack_grouped(new, &after, &mut std::io::sink(), grouping)?;
+        let (layout, pack) = write_pack_grouped(new, &after, None, &mut std::io::sink(), grouping)?;
         let lacking = |at: &usize| after.files().get(*at).is_some_and(|f| !has.contains(&f.sha256));
         let wanted = layout.frames().iter().filter(|frame| frame.files.iter().any(lacking));
         let ranges: u64 = wanted.map(|frame| frame.length).sum();
-        let layout_bytes = small_blob(&layout.to_bytes()?)?.0.length;
+        let layout_bytes = small_blob(&layout.to_bytes()?, Object::Layout, None)?.0.length;
         println!(
             "{} | {small}, {frame} | {} | {} | {:.1} % | {}",
             new.display(),

@@ -13,6 +13,8 @@ pub struct Config {
     pub channel: Channel,
     /// Channels that [`crate::updater::Updater::set_channel`] may choose besides.
     pub allowed_channels: Vec<Channel>,
+    /// Channels in which only sealed releases are taken.
+    pub sealed: Vec<Channel>,
     /// The trust anchor: bytes of the `farad-root.json` that ships with the app.
     pub root: Vec<u8>,
     /// Platform and build of the native app.
@@ -39,6 +41,7 @@ impl Config {
             app,
             channel,
             allowed_channels: Vec::new(),
+            sealed: Vec::new(),
             root,
             native,
             native_version: String::new(),

@@ -65,6 +65,10 @@ pub enum Error {
         /// The limit, bytes.
         limit: u64,
     },
+    /// A sealed release that the keys here do not open as it says, or an open one where sealing is
+    /// required. Says no more, whatever it was: details would help those who try.
+    #[error("the release is not sealed as it must be")]
+    Seal,
     /// Too little room: free some. Everything is as it was.
     #[error("no space left on the device ({doing})")]
     NoSpace {
@@ -245,6 +249,7 @@ impl Error {
             Self::Document { .. } => "malformed",
             Self::Digest { .. } => "hash-mismatch",
             Self::TooLarge { .. } => "too-large",
+            Self::Seal => "seal",
             Self::NoSpace { .. } => "no-space",
             Self::Storage { .. } => "storage",
             Self::Busy(_) => "busy",

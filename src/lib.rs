@@ -1,7 +1,7 @@
 //! Secure over-the-air updates for Capacitor apps: the client library.
 //!
 //! Modules in layers, imports only downwards: conductor ([`updater`]), effects ([`fetch`],
-//! [`unpack`], [`store`], [`builtin`]), rules ([`trust`], [`release`], [`rollout`], [`boot`]),
+//! [`unpack`], [`store`], [`builtin`]), rules ([`trust`], [`release`], [`rollout`], [`seal`], [`boot`]),
 //! values (the rest). `docs/architecture.md` has the picture.
 
 #![cfg_attr(
@@ -31,6 +31,7 @@ pub mod native;
 pub mod progress;
 pub mod release;
 pub mod rollout;
+pub mod seal;
 pub mod store;
 pub mod time;
 pub mod trust;

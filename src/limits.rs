@@ -38,3 +38,5 @@ pub const REVOKED: usize = 1000;
 pub const TEXT: usize = 128;
 /// Notes and custom values of a release, bytes.
 pub const INFO: u64 = 64 << 10;
+/// Recipients of a sealed release.
+pub const RECIPIENTS: usize = 32;

@@ -12,13 +12,15 @@ const LAYERS: [&[&str]; 4] = [
         "config", "digest", "error", "hex", "host", "id", "json", "limits", "native", "progress",
         "time",
     ],
-    &["boot", "release", "rollout", "trust"],
+    &["boot", "release", "rollout", "seal", "trust"],
     &["builtin", "fetch", "store", "unpack"],
     &["updater"],
 ];
 
 /// Imports within a layer, each with its reason.
-const SIDEWAYS: [(&str, &str); 4] = [
+const SIDEWAYS: [(&str, &str); 5] = [
+    // A manifest says how its blobs are sealed.
+    ("release", "seal"),
     // Offers and policies name releases and their blobs.
     ("rollout", "release"),
     // A broken stream is the transport's error, whoever reads it.

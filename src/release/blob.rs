@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
+use crate::seal::{PADDING, Shape};
 
 /// A signed reference to `blobs/<sha256>`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,9 +14,10 @@ pub struct Blob {
     pub length: u64,
     /// What was done to the bytes before they travelled.
     pub coding: Coding,
-    /// Number of bytes after undoing the coding.
+    /// Number of bytes after undoing the coding; in a sealed release rounded up to 1 KiB, so that it
+    /// tells little.
     pub decoded: u64,
-    /// Salt of the seal (sealed releases).
+    /// Salt of the object's key, in a sealed release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub salt: Option<Digest>,
 }
@@ -49,9 +51,27 @@ impl Blob {
         if self.length > limit || self.decoded > limit {
             return Err(format!("longer than {limit} bytes"));
         }
-        if self.coding == Coding::Identity && self.length != self.decoded {
+        if self.salt.is_none() && self.coding == Coding::Identity && self.length != self.decoded {
             return Err("two lengths for the same bytes".to_owned());
+        }
+        if self.salt.is_some() {
+            // A pack is cut as its layout says; of it only the padding can be seen from here.
+            let cut = self.coding == Coding::Frames || Shape::travelling(self.length).is_some();
+            if !cut || !self.length.is_multiple_of(PADDING) && self.coding == Coding::Frames {
+                return Err("no sealed object has this length".to_owned());
+            }
         }
         Ok(())
     }
+
+    /// Whether `decoded` bytes are as many as the entry says.
+    #[must_use]
+    pub fn fits(&self, decoded: u64) -> bool {
+        self.decoded == said(decoded, self.salt.is_some())
+    }
+}
+
+/// What an entry says of a decoded length.
+pub(super) fn said(decoded: u64, sealed: bool) -> u64 {
+    if sealed { decoded.checked_next_multiple_of(PADDING).unwrap_or(u64::MAX) } else { decoded }
 }

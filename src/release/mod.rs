@@ -15,22 +15,23 @@ use serde::{Deserialize, Serialize};
 
 pub use blob::{Blob, Coding};
 pub use index::{File, Index};
-pub use layout::{Frame, Layout, Piece, VerifiedPiece};
+pub use layout::{Frame, Layout, OpenedPiece, Piece, VerifiedPiece};
 pub use path::check_path;
 
 use crate::digest::Digest;
 use crate::error::{Error, Result, wrong_repository};
 use crate::id::{AppId, BundleId, Channel};
 use crate::native::NativeRange;
+use crate::seal::{ContentKey, Seal};
 use crate::time::UnixTime;
-use crate::{json, limits};
+use crate::{json, limits, seal};
 
 /// Value of `schema` in every document of this version of the format.
 pub const SCHEMA: u32 = 1;
 
 /// What this client understands of `requires`. Anything else in a document means: take nothing
 /// new from it.
-pub const FEATURES: &[&str] = &[];
+pub const FEATURES: &[&str] = &[seal::FEATURE];
 
 /// The first entry of `requires` that this client does not understand.
 #[must_use]
@@ -73,9 +74,9 @@ pub struct Manifest {
     /// Notes and custom values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub info: Option<Blob>,
-    /// How the blobs are sealed; kept as it is until this client can open it.
+    /// How the blobs are sealed, and for whom. Nothing in an open release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub seal: Option<serde_json::Value>,
+    pub seal: Option<Seal>,
 }
 
 /// The identity of the unpacked folder, plain or keyed.
@@ -152,7 +153,46 @@ impl Manifest {
         if let Some(info) = &manifest.info {
             info.check(limits::INFO).map_err(|detail| Error::document("manifest: info", detail))?;
         }
+        manifest.check_seal()?;
         Ok(manifest)
+    }
+
+    /// A release is sealed altogether or not at all.
+    fn check_seal(&self) -> Result<()> {
+        let refuse = |detail: &str| Err(Error::document("manifest: seal", detail));
+        if let Some(Err(detail)) = self.seal.as_ref().map(Seal::check) {
+            return refuse(detail);
+        }
+        let sealed = self.seal.is_some();
+        if matches!(self.bundle, BundleName::Keyed(_)) != sealed {
+            return refuse("the bundle's name is not of its kind");
+        }
+        if self.requires.iter().any(|feature| feature == seal::FEATURE) != sealed {
+            return refuse("it does not stand in requires as it should");
+        }
+        if self.blobs().any(|blob| blob.salt.is_some() != sealed) {
+            return refuse("a blob is not of its kind");
+        }
+        Ok(())
+    }
+
+    /// All blobs that it names.
+    pub fn blobs(&self) -> impl Iterator<Item = &Blob> {
+        let patches = self.patches.iter().map(|patch| &patch.blob);
+        [&self.index, &self.layout, &self.pack].into_iter().chain(&self.info).chain(patches)
+    }
+
+    /// Whether the bundle with this identity is the one that it describes. A sealed manifest tells
+    /// only those who have its content key; without that the answer is no.
+    ///
+    /// # Errors
+    /// As [`ContentKey::label`].
+    pub fn is_of(&self, identity: &Digest, content: Option<&ContentKey>) -> Result<bool> {
+        Ok(match (&self.bundle, content) {
+            (BundleName::Identity(name), _) => name == identity,
+            (BundleName::Keyed(label), Some(content)) => content.label(identity)? == *label,
+            (BundleName::Keyed(_), None) => false,
+        })
     }
 
     /// The bytes to sign and publish.

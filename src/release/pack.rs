@@ -1,18 +1,20 @@
 //! Making packs: the publisher's side of the layout.
 //!
-//! Enters: a web folder. Leaves: its index, and a pack whose bytes follow from the folder alone, on
-//! any machine and with any number of threads. Which files share a frame was decided by measuring:
-//! ADR 1.
+//! Enters: a web folder, and what seals the release if it is sealed. Leaves: its index, and a pack. The
+//! bytes of an open pack follow from the folder alone, on any machine and with any number of threads;
+//! those of a sealed one never come twice. Which files share a frame was decided by measuring: ADR 1.
 
 use std::fs;
 use std::io::{Read, Write};
 use std::path::Path;
 use std::thread;
 
+use super::blob::said;
 use super::{Blob, Coding, File, Frame, Index, Layout};
 use crate::digest::{Digest, Hasher};
 use crate::error::{Error, Result};
 use crate::limits;
+use crate::seal::{Object, ObjectKey, PADDING, Sealer};
 
 /// How files share frames.
 #[derive(Debug, Clone, Copy)]
@@ -82,8 +84,13 @@ fn hash(path: &Path) -> std::io::Result<(u64, Digest)> {
 ///
 /// # Errors
 /// [`Error::Digest`] where a file changed since the index was made; storage errors.
-pub fn write_pack(root: &Path, index: &Index, out: &mut dyn Write) -> Result<(Layout, Blob)> {
-    write_pack_grouped(root, index, out, GROUPING)
+pub fn write_pack(
+    root: &Path,
+    index: &Index,
+    sealer: Option<&Sealer<'_>>,
+    out: &mut dyn Write,
+) -> Result<(Layout, Blob)> {
+    write_pack_grouped(root, index, sealer, out, GROUPING)
 }
 
 /// As [`write_pack`], with another grouping: for measuring.
@@ -93,13 +100,15 @@ pub fn write_pack(root: &Path, index: &Index, out: &mut dyn Write) -> Result<(La
 pub fn write_pack_grouped(
     root: &Path,
     index: &Index,
+    sealer: Option<&Sealer<'_>>,
     out: &mut dyn Write,
     grouping: Grouping,
 ) -> Result<(Layout, Blob)> {
     let groups = group(index, grouping);
     let workers = thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let (mut frames, mut hasher) = (Vec::with_capacity(groups.len()), Hasher::new());
-    let (mut length, mut decoded) = (0, 0);
+    let seal = sealer.map(|sealer| sealer.object(Object::Pack)).transpose()?;
+    let mut writer = PackWriter { out, seal, hasher: Hasher::new(), length: 0, frames: Vec::new() };
+    let (mut decoded, mut done) = (0, 0);
     for batch in groups.chunks(workers) {
         let packed: Vec<Result<Vec<u8>>> = thread::scope(|scope| {
             let running: Vec<_> = batch
@@ -110,21 +119,71 @@ pub fn write_pack_grouped(
             running.into_iter().map(|worker| worker.join().unwrap_or_else(|_| panicked())).collect()
         });
         for (group, frame) in batch.iter().zip(packed) {
-            let frame = frame?;
-            out.write_all(&frame).map_err(|error| Error::storage("writing the pack", error))?;
-            hasher.update(&frame);
-            length += frame.len() as u64;
+            done += 1;
+            writer.frame(group, &frame?, done == groups.len())?;
             decoded +=
                 group.iter().filter_map(|at| index.files().get(*at)).map(|f| f.length).sum::<u64>();
-            // A piece is 64 KiB, which fits any machine's usize.
-            let piece = usize::try_from(limits::PIECE).unwrap_or(usize::MAX);
-            let pieces = frame.chunks(piece).map(Digest::of).collect();
-            frames.push(Frame { length: frame.len() as u64, files: group.clone(), pieces });
         }
     }
-    let blob =
-        Blob { sha256: hasher.finish(), length, coding: Coding::Frames, decoded, salt: None };
-    Ok((Layout::new(frames), blob))
+    writer.finish(decoded, sealer)
+}
+
+/// Frames on their way into a pack, cut into pieces and sealed.
+struct PackWriter<'a> {
+    out: &'a mut dyn Write,
+    /// Salt and key of the pack.
+    seal: Option<(Digest, ObjectKey)>,
+    hasher: Hasher,
+    length: u64,
+    frames: Vec<Frame>,
+}
+
+impl PackWriter<'_> {
+    fn frame(&mut self, group: &[usize], frame: &[u8], last: bool) -> Result<()> {
+        // A piece is 64 KiB, which fits any machine's usize.
+        let size = usize::try_from(limits::PIECE).unwrap_or(usize::MAX);
+        let number: usize = self.frames.iter().map(|frame| frame.pieces.len()).sum();
+        let (before, count) = (self.length, frame.len().div_ceil(size));
+        let mut pieces = Vec::with_capacity(count);
+        for (at, piece) in frame.chunks(size).enumerate() {
+            let mut piece = piece.to_vec();
+            if let Some((_, key)) = &self.seal {
+                let number = u32::try_from(number + at).map_err(|_| Error::Seal)?;
+                key.seal(number, last && at + 1 == count, &mut piece)?;
+            }
+            pieces.push(Digest::of(&piece));
+            self.write(&piece)?;
+        }
+        let length = self.length - before;
+        self.frames.push(Frame { length, files: group.to_vec(), pieces });
+        Ok(())
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.out.write_all(bytes).map_err(|error| Error::storage("writing the pack", error))?;
+        self.hasher.update(bytes);
+        self.length += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Fills a sealed pack up, with bytes that look like all others.
+    fn finish(mut self, decoded: u64, sealer: Option<&Sealer<'_>>) -> Result<(Layout, Blob)> {
+        let mut filler = 0;
+        if let Some(sealer) = sealer {
+            filler = self.length.next_multiple_of(PADDING) - self.length;
+            let filling = sealer.filler(usize::try_from(filler).unwrap_or(0))?;
+            self.write(&filling)?;
+        }
+        let sealed = self.seal.is_some();
+        let blob = Blob {
+            sha256: self.hasher.finish(),
+            length: self.length,
+            coding: Coding::Frames,
+            decoded: said(decoded, sealed),
+            salt: self.seal.map(|(salt, _)| salt),
+        };
+        Ok((Layout::new(self.frames, filler, sealed), blob))
+    }
 }
 
 /// Which contents share a frame: small ones that are neighbours by path, while they fit. A large
@@ -173,15 +232,28 @@ fn zstd_frame(plain: &[u8]) -> Result<Vec<u8>> {
 /// A small document as a blob: its description and the bytes that travel.
 ///
 /// # Errors
-/// Where it cannot be compressed.
-pub fn small_blob(plain: &[u8]) -> Result<(Blob, Vec<u8>)> {
-    let bytes = zstd_frame(plain)?;
+/// Where it cannot be compressed or sealed.
+pub fn small_blob(
+    plain: &[u8],
+    kind: Object,
+    sealer: Option<&Sealer<'_>>,
+) -> Result<(Blob, Vec<u8>)> {
+    let packed = zstd_frame(plain)?;
+    let (salt, bytes) = match sealer {
+        None => (None, packed),
+        Some(sealer) => {
+            let mut sealed = Vec::new();
+            let length = packed.len() as u64;
+            let salt = sealer.stream(kind, &mut &packed[..], length, &mut sealed)?;
+            (Some(salt), sealed)
+        }
+    };
     let blob = Blob {
         sha256: Digest::of(&bytes),
         length: bytes.len() as u64,
         coding: Coding::Zstd,
-        decoded: plain.len() as u64,
-        salt: None,
+        decoded: said(plain.len() as u64, salt.is_some()),
+        salt,
     };
     Ok((blob, bytes))
 }

@@ -34,6 +34,10 @@ pub enum Verdict {
     Blocked,
     /// It requires something that this client does not understand.
     Unsupported,
+    /// It is sealed for keys that are not on this device.
+    KeyMissing,
+    /// It is open where sealing is required, or its seal does not open as it says.
+    BadlySealed,
 }
 
 /// The outcome.

@@ -1,7 +1,7 @@
 //! From verified pieces to files: decoded, split, hashed, written. One pass; no step holds more than
 //! a piece and a decoder window.
 //!
-//! Enters: verified pieces of a pack, with the layout and index that describe them; or contents that
+//! Enters: verified pieces of a pack (opened here, if it is sealed), with the layout and index that describe them; or contents that
 //! the device has already. Leaves: files below one folder, each synced, each with the digest that
 //! the index signs. Refuses: a frame that decodes to more or less than its files; a file with
 //! another digest.
@@ -20,7 +20,8 @@ use writer::{FrameWriter, Target};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::limits;
-use crate::release::{Blob, Coding, Frame, Index, Layout, Piece, VerifiedPiece};
+use crate::release::{Blob, Coding, Frame, Index, Layout, OpenedPiece, Piece, VerifiedPiece};
+use crate::seal::{ObjectKey, TAG, Unsealed};
 use crate::store::Disk;
 
 /// Where verified pieces of a pack come from, in the order they are asked for.
@@ -33,13 +34,14 @@ pub trait Pieces {
 }
 
 /// Writes below `folder` every file whose content is among `wanted`, from the frames that hold one
-/// of them. After a failure some files may be there; the folder is to be thrown away.
+/// of them; `key` is that of a sealed pack. After a failure some files may be there; the folder is to be thrown away.
 ///
 /// # Errors
-/// [`Error::Document`] for a pack that is not what its layout says; those of `pieces`; storage
-/// errors.
+/// [`Error::Document`] for a pack that is not what its layout says; [`Error::Seal`] where `key` does
+/// not open it; those of `pieces`; storage errors.
 pub fn unpack(
     pieces: &mut dyn Pieces,
+    key: Option<&ObjectKey>,
     wanted: &dyn Fn(&Digest) -> bool,
     index: &Index,
     layout: &Layout,
@@ -56,8 +58,8 @@ pub fn unpack(
         let mut writer = FrameWriter::new(target, frame, &by_content);
         let mut ended = false;
         for piece in &cut {
-            let bytes = pieces.piece(piece)?;
-            ended = decode_piece(&mut decoder, bytes.bytes(), &mut buffer, &mut writer, ended)?;
+            let opened = pieces.piece(piece)?.open(key)?;
+            ended = decode_piece(&mut decoder, &opened, &mut buffer, &mut writer, ended)?;
         }
         if !ended {
             return Err(not_a_frame());
@@ -94,7 +96,7 @@ impl<R: Read> Pieces for Stream<R> {
 /// Reads as many bytes as `piece` has, whatever they are.
 pub(crate) fn read_piece(body: &mut impl Read, piece: &Piece) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let read = body.take(piece.length.min(limits::PIECE)).read_to_end(&mut bytes);
+    let read = body.take(piece.length.min(limits::PIECE + TAG)).read_to_end(&mut bytes);
     read.map_err(|error| crate::fetch::broken("pack", &error))?;
     if bytes.len() as u64 != piece.length {
         return Err(Error::Network("pack: the connection broke off".to_owned()));
@@ -105,7 +107,7 @@ pub(crate) fn read_piece(body: &mut impl Read, piece: &Piece) -> Result<Vec<u8>>
 /// Decodes one verified piece; true once the frame has ended.
 fn decode_piece(
     decoder: &mut Decoder<'_>,
-    piece: &[u8],
+    piece: &OpenedPiece,
     buffer: &mut [u8],
     writer: &mut FrameWriter<'_, '_>,
     ended: bool,
@@ -113,6 +115,7 @@ fn decode_piece(
     if ended {
         return Err(not_a_frame());
     }
+    let piece = piece.bytes();
     let mut input = InBuffer::around(piece);
     loop {
         let mut output = OutBuffer::around(&mut *buffer);
@@ -141,14 +144,22 @@ fn not_a_frame() -> Error {
     Error::document("pack", "a frame is not what the layout says")
 }
 
-/// Undoes the coding of a small blob whose bytes were verified already.
+/// Opens a small blob whose bytes were verified already, with the `key` of a sealed one, and undoes
+/// its coding.
 ///
 /// # Errors
-/// [`Error::Document`] where the bytes do not decode to exactly the signed length.
-pub fn decode(bytes: &[u8], blob: &Blob, what: &str) -> Result<Vec<u8>> {
+/// [`Error::Seal`]; [`Error::Document`] where the bytes do not decode to the signed length.
+pub fn decode(bytes: &[u8], key: Option<ObjectKey>, blob: &Blob, what: &str) -> Result<Vec<u8>> {
+    match key {
+        None => undo(bytes, blob, what),
+        Some(key) => undo(&Unsealed::new(bytes, key, blob.length)?.into_bytes()?, blob, what),
+    }
+}
+
+fn undo(bytes: &[u8], blob: &Blob, what: &str) -> Result<Vec<u8>> {
     let refuse = |detail: &str| Error::document(what, detail);
-    match blob.coding {
-        Coding::Identity => Ok(bytes.to_vec()),
+    let decoded = match blob.coding {
+        Coding::Identity => bytes.to_vec(),
         Coding::Zstd => {
             let limit = blob.decoded.min(limits::INDEX);
             let mut decoder = zstd::stream::read::Decoder::new(bytes)
@@ -163,12 +174,14 @@ pub fn decode(bytes: &[u8], blob: &Blob, what: &str) -> Result<Vec<u8>> {
                 .take(limit.saturating_add(1))
                 .read_to_end(&mut decoded)
                 .map_err(|_| refuse("it cannot be decoded"))?;
-            if decoded.len() as u64 != blob.decoded {
-                return Err(refuse("it does not decode to the signed length"));
-            }
-            Ok(decoded)
+            decoded
         }
-        Coding::Frames | Coding::Patch => Err(refuse("of a coding that does not fit")),
+        Coding::Frames | Coding::Patch => return Err(refuse("of a coding that does not fit")),
+    };
+    if blob.fits(decoded.len() as u64) {
+        Ok(decoded)
+    } else {
+        Err(refuse("it does not decode to the signed length"))
     }
 }
 

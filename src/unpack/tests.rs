@@ -7,6 +7,7 @@ use super::*;
 use crate::progress::Cancel;
 use crate::release::Frame;
 use crate::release::pack::{index_folder, small_blob, write_pack};
+use crate::seal::Object;
 use crate::store::memory::MemoryDisk;
 
 /// A web folder, its index, and its pack.
@@ -28,7 +29,7 @@ fn web(files: &[(&str, Vec<u8>)]) -> Web {
     }
     let index = index_folder(folder.path()).unwrap();
     let mut pack = Vec::new();
-    let (layout, blob) = write_pack(folder.path(), &index, &mut pack).unwrap();
+    let (layout, blob) = write_pack(folder.path(), &index, None, &mut pack).unwrap();
     let files = files.iter().map(|(path, bytes)| ((*path).to_owned(), bytes.clone())).collect();
     Web { _folder: folder, files, index, layout, pack, blob }
 }
@@ -58,7 +59,7 @@ fn unpack_from(web: &Web, pack: &[u8], layout: &Layout) -> Result<MemoryDisk> {
     let disk = MemoryDisk::new();
     disk.create_folder("out").unwrap();
     let mut pieces = Stream::new(Cursor::new(pack));
-    unpack(&mut pieces, &|_| true, &web.index, layout, &disk, "out")?;
+    unpack(&mut pieces, None, &|_| true, &web.index, layout, &disk, "out")?;
     Ok(disk)
 }
 
@@ -103,7 +104,7 @@ fn a_thousand_copies_of_one_content_need_few_file_handles() {
     let folder = tempfile::tempdir().unwrap();
     let disk = crate::store::RealDisk::new(folder.path()).unwrap();
     let mut pieces = Stream::new(Cursor::new(&web.pack));
-    unpack(&mut pieces, &|_| true, &web.index, &web.layout, &disk, "out").unwrap();
+    unpack(&mut pieces, None, &|_| true, &web.index, &web.layout, &disk, "out").unwrap();
     assert_eq!(index_folder(&folder.path().join("out")).unwrap(), web.index);
 }
 
@@ -130,7 +131,7 @@ fn cut_short_it_is_refused() {
 /// A layout that a dishonest signer made for `pack`, one frame with these files.
 fn lying(pack: &[u8], files: Vec<usize>) -> Layout {
     let pieces = pack.chunks(64 << 10).map(Digest::of).collect();
-    Layout::new(vec![Frame { length: pack.len() as u64, files, pieces }])
+    Layout::new(vec![Frame { length: pack.len() as u64, files, pieces }], 0, false)
 }
 
 #[test]
@@ -164,7 +165,7 @@ fn a_layout_that_does_not_fit_its_index_is_refused() {
     let web = sample();
     let frames = web.layout.frames().to_vec();
     let refused = |frames: Vec<Frame>| {
-        let bytes = Layout::new(frames).to_bytes().unwrap();
+        let bytes = Layout::new(frames, 0, false).to_bytes().unwrap();
         Layout::parse(&bytes, &web.index, &web.blob).is_err()
     };
     assert!(!refused(frames.clone()));
@@ -198,7 +199,8 @@ fn frames_that_hold_nothing_wanted_are_not_even_asked_for() {
     let noise = Digest::of(&noise(150_000));
     let disk = MemoryDisk::new();
     let mut pieces = Noting(&web.pack, Vec::new());
-    unpack(&mut pieces, &|sha256| *sha256 == noise, &web.index, &web.layout, &disk, "out").unwrap();
+    unpack(&mut pieces, None, &|sha256| *sha256 == noise, &web.index, &web.layout, &disk, "out")
+        .unwrap();
     assert_eq!(pieces.1.len(), 3, "a frame of 150 kB that does not compress");
     assert!(disk.read("out/img/noise.bin", u64::MAX).unwrap().is_some());
     assert!(disk.read("out/a/app.js", u64::MAX).unwrap().is_none());
@@ -207,14 +209,14 @@ fn frames_that_hold_nothing_wanted_are_not_even_asked_for() {
 #[test]
 fn a_small_blob_decodes_to_its_signed_length_or_not_at_all() {
     let plain = b"index ".repeat(1000);
-    let (blob, bytes) = small_blob(&plain).unwrap();
-    assert_eq!(decode(&bytes, &blob, "index").unwrap(), plain);
+    let (blob, bytes) = small_blob(&plain, Object::Index, None).unwrap();
+    assert_eq!(decode(&bytes, None, &blob, "index").unwrap(), plain);
     for decoded in [0, plain.len() as u64 - 1, plain.len() as u64 + 1] {
-        assert!(decode(&bytes, &Blob { decoded, ..blob.clone() }, "index").is_err());
+        assert!(decode(&bytes, None, &Blob { decoded, ..blob.clone() }, "index").is_err());
     }
     let bomb = zstd::bulk::compress(&vec![0; 64 << 20], 3).unwrap();
-    assert!(decode(&bomb, &blob, "index").is_err());
-    assert!(decode(b"", &blob, "index").is_err());
+    assert!(decode(&bomb, None, &blob, "index").is_err());
+    assert!(decode(b"", None, &blob, "index").is_err());
 }
 
 #[test]

@@ -1,14 +1,16 @@
-//! From a verified manifest to a staged bundle: fetch, verify, decode, write.
+//! From a verified manifest to a staged bundle: fetch, verify, open, decode, write.
 //!
-//! Enters: a manifest that trust verified. Leaves: a complete folder in staging whose every file
+//! Enters: a manifest that trust verified, and the key that opens it if it is sealed. Leaves: a complete folder in staging whose every file
 //! has the signed digest, or nothing. Files that an installed bundle or the built-in one has are
 //! copied instead of fetched; of the pack only the frames that hold something lacking travel.
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};
+use crate::id::AppId;
 use crate::limits;
 use crate::progress::Progress;
-use crate::release::{Blob, BundleName, Index, Layout, Manifest};
+use crate::release::{Blob, Index, Layout, Manifest};
+use crate::seal::{ContentKey, Object, ObjectKey};
 use crate::store::Disk;
 use crate::unpack::{self, Contents};
 
@@ -26,15 +28,24 @@ pub(crate) struct Install<'a, 'r> {
     pub(crate) local: &'a [&'a dyn Contents],
     /// Largest bundle that is taken.
     pub(crate) max_bundle: u64,
+    /// What opens the release, if it is sealed.
+    pub(crate) opening: Option<Opening<'a>>,
+}
+
+/// What opens the objects of one sealed release.
+#[derive(Clone, Copy)]
+pub(crate) struct Opening<'a> {
+    pub(crate) app: &'a AppId,
+    pub(crate) content: &'a ContentKey,
 }
 
 impl Install<'_, '_> {
     /// Fetches the index of a release and holds it against the manifest's identity.
     pub(crate) fn index(&mut self, manifest: &Manifest) -> Result<Index> {
-        let index = Index::parse(&self.small(&manifest.index, "index")?)?;
-        match manifest.bundle {
-            BundleName::Identity(identity) if identity == index.identity() => {}
-            _ => return Err(Error::Digest { what: "index".to_owned() }),
+        let index = Index::parse(&self.small(&manifest.index, Object::Index)?)?;
+        let content = self.opening.map(|opening| opening.content);
+        if !manifest.is_of(&index.identity(), content)? {
+            return Err(Error::Digest { what: "index".to_owned() });
         }
         if index.total() > self.max_bundle {
             return Err(Error::TooLarge { what: "the bundle".to_owned(), limit: self.max_bundle });
@@ -59,7 +70,7 @@ impl Install<'_, '_> {
         if missing.is_empty() {
             return Ok(Via::Local);
         }
-        let layout = self.small(&manifest.layout, "layout")?;
+        let layout = self.small(&manifest.layout, Object::Layout)?;
         let layout = Layout::parse(&layout, index, &manifest.pack)?;
         let wanted = |sha256: &Digest| missing.contains(sha256);
         let frames = layout.pieces();
@@ -67,15 +78,23 @@ impl Install<'_, '_> {
             frames.filter(|(frame, _)| unpack::holds(frame, index, &wanted)).collect();
         let all = frames.len() == layout.frames().len();
         let pieces: Vec<_> = frames.into_iter().flat_map(|(_, pieces)| pieces).collect();
+        let key = self.key(&manifest.pack, Object::Pack)?;
         let spool = Spool::open(self.disk, &manifest.pack.sha256)?;
         let (remote, progress) = (&mut *self.remote, &mut *self.progress);
         let mut fetch = PackFetch::new(remote, spool, &manifest.pack, &pieces, allowance, progress);
-        unpack::unpack(&mut fetch, &wanted, index, &layout, self.disk, folder)?;
+        unpack::unpack(&mut fetch, key.as_ref(), &wanted, index, &layout, self.disk, folder)?;
         Ok(if all { Via::Pack } else { Via::Ranges })
     }
 
-    /// Fetches a small blob whole, verifies it as it travelled, then decodes it.
-    fn small(&mut self, blob: &Blob, what: &str) -> Result<Vec<u8>> {
+    /// The key of an object, in a sealed release.
+    fn key(&self, blob: &Blob, kind: Object) -> Result<Option<ObjectKey>> {
+        let both = self.opening.zip(blob.salt);
+        both.map(|(opening, salt)| opening.content.object(opening.app, kind, &salt)).transpose()
+    }
+
+    /// Fetches a small blob whole, verifies it as it travelled, then opens and decodes it.
+    fn small(&mut self, blob: &Blob, kind: Object) -> Result<Vec<u8>> {
+        let what = kind.as_str();
         let (path, limit) = (blob.path(), blob.length.min(limits::INDEX));
         let mut tries = self.remote.mirrors().max(2);
         loop {
@@ -87,7 +106,10 @@ impl Install<'_, '_> {
             });
             tries -= 1;
             match verified {
-                Ok(bytes) => return unpack::decode(&bytes, blob, what),
+                Ok(bytes) => {
+                    let key = self.key(blob, kind)?;
+                    return unpack::decode(&bytes, key, blob, what);
+                }
                 Err(error) if tries == 0 => return Err(error),
                 // Once more, from another mirror if there is one.
                 Err(_) => self.remote.turn(),

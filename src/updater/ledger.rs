@@ -113,7 +113,9 @@ impl Ledger {
 /// Whether the release or its server is to blame, and not the way or the phone.
 fn is_its_own_fault(error: &Error) -> bool {
     match error {
-        Error::Digest { .. } | Error::Document { .. } | Error::TooLarge { .. } => true,
+        Error::Digest { .. } | Error::Document { .. } | Error::TooLarge { .. } | Error::Seal => {
+            true
+        }
         Error::Http { status, .. } => *status == 404 || *status == 416,
         _ => false,
     }

@@ -9,8 +9,9 @@ use crate::boot::{Event, Which};
 use crate::error::{Error, Result, TrustKind};
 use crate::id::{BundleId, Channel};
 use crate::limits;
-use crate::release::{BundleName, Manifest, unsupported};
+use crate::release::{Manifest, unsupported};
 use crate::rollout::{Choice, Device, Offered, Policy, Rollout, Running, Verdict, choose};
+use crate::seal::ContentKey;
 use crate::store::Holdings;
 use crate::trust::{Order, Session, Setting, with_session};
 
@@ -18,12 +19,21 @@ use crate::trust::{Order, Session, Setting, with_session};
 pub(super) struct Seen {
     pub(super) choice: Choice,
     pub(super) rollout: Rollout,
-    /// Exact bytes and content of the manifests that were judged.
-    pub(super) manifests: BTreeMap<u64, (Vec<u8>, Manifest)>,
+    /// The releases that were judged and are not on the device, by sequence, refused ones too.
+    pub(super) candidates: BTreeMap<u64, Candidate>,
     /// What the device has, or will have at the next start.
     pub(super) heading: Which,
     /// Policy or rollout ask for something this client does not know: nothing new is taken.
     pub(super) unsupported: bool,
+}
+
+/// A release that may be fetched.
+pub(super) struct Candidate {
+    /// The manifest's exact bytes.
+    pub(super) bytes: Vec<u8>,
+    pub(super) manifest: Manifest,
+    /// What opens it, if it is sealed.
+    pub(super) content: Option<ContentKey>,
 }
 
 impl Updater {
@@ -83,16 +93,16 @@ impl Updater {
         let holdings = self.with_context(false, |context| self.store.holdings(context))?;
         let install = self.store.install_id(&*self.random)?;
         let device = Device { install: &install, heading: self.heading(&holdings, channel) };
-        let mut manifests = BTreeMap::new();
+        let mut candidates = BTreeMap::new();
         let choice = if blind {
             Choice::NotOffered
         } else {
             choose(&rollout, &device, |offered| {
-                self.judge(offered, session, &policy_is, &holdings, &mut manifests)
+                self.judge(offered, session, &policy_is, &holdings, &mut candidates)
             })?
         };
         let heading = holdings.record.heading();
-        Ok(Seen { choice, rollout, manifests, heading, unsupported: blind })
+        Ok(Seen { choice, rollout, candidates, heading, unsupported: blind })
     }
 
     /// Verifies the policy of `channel` and keeps it for starts.
@@ -148,7 +158,7 @@ impl Updater {
         session: &mut Session<'_>,
         policy: &Policy,
         holdings: &Holdings,
-        manifests: &mut BTreeMap<u64, (Vec<u8>, Manifest)>,
+        candidates: &mut BTreeMap<u64, Candidate>,
     ) -> Result<Verdict> {
         let (app, channel) = (&self.config.app, &policy.channel);
         let embedded = self.embed_in(channel).map_or(0, |embed| embed.sequence);
@@ -174,24 +184,47 @@ impl Updater {
         if holdings.blocked.iter().any(|(id, _)| *id == BundleId(digest)) {
             return Ok(Verdict::Blocked);
         }
-        let manifest = match holdings.bundles.iter().find(|(id, _)| *id == BundleId(digest)) {
-            // The bundle's own copy: its digest is the bundle's id.
-            Some((_, manifest)) if self.store.has(&BundleId(digest)) => manifest.clone(),
-            _ => {
-                let bytes = session.target(&path, limits::MANIFEST)?;
-                let manifest = Manifest::parse(&bytes, app, channel, sequence)?;
-                manifests.insert(sequence, (bytes, manifest.clone()));
-                manifest
-            }
+        let installed = holdings.bundles.iter().find(|(id, _)| *id == BundleId(digest));
+        if let Some((id, manifest)) = installed
+            && self.store.has(id)
+        {
+            // The bundle's own copy: its digest is the bundle's id. It was opened when it came.
+            return Ok(self.judge_manifest(manifest));
+        }
+        let bytes = session.target(&path, limits::MANIFEST)?;
+        let manifest = Manifest::parse(&bytes, app, channel, sequence)?;
+        let (verdict, content) = match self.judge_manifest(&manifest) {
+            Verdict::Allowed => self.judge_seal(&manifest)?,
+            verdict => (verdict, None),
         };
-        let plain = matches!(manifest.bundle, BundleName::Identity(_)) && manifest.seal.is_none();
-        if unsupported(&manifest.requires).is_some() || !plain {
-            return Ok(Verdict::Unsupported);
+        // Also one that is refused: the host may want to say which.
+        candidates.insert(sequence, Candidate { bytes, manifest, content });
+        Ok(verdict)
+    }
+
+    /// Whether a release is sealed as this app wants it, and what opens it.
+    fn judge_seal(&self, manifest: &Manifest) -> Result<(Verdict, Option<ContentKey>)> {
+        let Some(seal) = &manifest.seal else {
+            let required = self.config.sealed.contains(&manifest.channel);
+            return Ok((if required { Verdict::BadlySealed } else { Verdict::Allowed }, None));
+        };
+        match seal.open(&self.config.app, &*self.opening) {
+            Ok(Some(content)) => Ok((Verdict::Allowed, Some(content))),
+            Ok(None) => Ok((Verdict::KeyMissing, None)),
+            Err(Error::Seal) => Ok((Verdict::BadlySealed, None)),
+            Err(error) => Err(error),
         }
-        if !manifest.native.covers(&self.config.native) {
-            return Ok(Verdict::Incompatible);
+    }
+
+    /// What a manifest says of this client and this native app.
+    fn judge_manifest(&self, manifest: &Manifest) -> Verdict {
+        if unsupported(&manifest.requires).is_some() {
+            Verdict::Unsupported
+        } else if manifest.native.covers(&self.config.native) {
+            Verdict::Allowed
+        } else {
+            Verdict::Incompatible
         }
-        Ok(Verdict::Allowed)
     }
 }
 

@@ -32,6 +32,7 @@ use crate::host::{Clock, Random};
 use crate::id::{BundleId, Channel, InstallId};
 use crate::release::Manifest;
 use crate::rollout::Policy;
+use crate::seal::OpeningKeys;
 use crate::store::{Context, Disk, Store, Tombstone};
 
 /// Keeps one app's bundle up to date.
@@ -43,6 +44,7 @@ pub struct Updater {
     random: Arc<dyn Random>,
     builtin: Builtin,
     embed: Option<Embed>,
+    opening: Arc<dyn OpeningKeys>,
 }
 
 /// What a start shows.
@@ -105,7 +107,16 @@ impl Updater {
     ) -> Self {
         let embed = builtin.embed(&config.app);
         let (store, mirrors) = (Store::new(disk), vec![transport]);
-        Self { config, store, mirrors, clock, random, builtin, embed }
+        let opening = Arc::new(Vec::new());
+        Self { config, store, mirrors, clock, random, builtin, embed, opening }
+    }
+
+    /// Opens sealed releases with `keys`; they are asked for at every check and sync, so that a key
+    /// may come at any time.
+    #[must_use]
+    pub fn with_opening_keys(mut self, keys: Arc<dyn OpeningKeys>) -> Self {
+        self.opening = keys;
+        self
     }
 
     /// Asks `mirror` too where those before it fail. All serve the same repository; which one

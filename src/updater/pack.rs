@@ -169,7 +169,13 @@ mod tests {
 
     #[test]
     fn neighbours_travel_together() {
-        let piece = |offset, length| Piece { offset, length, sha256: Digest::of(b"") };
+        let piece = |offset, length| Piece {
+            offset,
+            length,
+            sha256: Digest::of(b""),
+            number: 0,
+            last: false,
+        };
         let pieces = [piece(0, 10), piece(10, 5), piece(15 + GAP, 5), piece(21 + 2 * GAP, 1)];
         let part = |from, to| Part { from, to };
         assert_eq!(merge(pieces.iter()), [part(0, 20 + GAP), part(21 + 2 * GAP, 22 + 2 * GAP)],);

@@ -158,7 +158,16 @@ mod tests {
 
     fn piece(n: u8, length: usize) -> (Piece, Vec<u8>) {
         let bytes = vec![n; length];
-        (Piece { offset: 0, length: length as u64, sha256: Digest::of(&bytes) }, bytes)
+        (
+            Piece {
+                offset: 0,
+                length: length as u64,
+                sha256: Digest::of(&bytes),
+                number: 0,
+                last: false,
+            },
+            bytes,
+        )
     }
 
     #[test]

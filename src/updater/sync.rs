@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::install::Install;
+use super::install::{Install, Opening};
 use super::ledger::Ledger;
-use super::look::Seen;
+use super::look::{Candidate, Seen};
 use super::remote::Remote;
 use super::spool::Spool;
 use super::{Release, Updater};
@@ -81,7 +81,7 @@ impl Updater {
         let seen = self.look(&mut remote)?;
         let mut found = self.outcome(&seen)?;
         found.requests = remote.requests;
-        if let Some((_, manifest)) = self.to_fetch(&seen) {
+        if let Some(Candidate { manifest, .. }) = self.to_fetch(&seen) {
             found.bytes = [&manifest.index, &manifest.layout, &manifest.pack]
                 .iter()
                 .map(|blob| blob.length)
@@ -103,9 +103,9 @@ impl Updater {
         let mut done = self.outcome(&seen)?;
         if done.status == Status::Available {
             done.via = Some(match self.to_fetch(&seen) {
-                Some((bytes, manifest)) => {
-                    let via = self.fetch(bytes, manifest, &mut remote, progress)?;
-                    let (id, hold) = (bundle_id(bytes), self.config.hold);
+                Some(candidate) => {
+                    let via = self.fetch(candidate, &mut remote, progress)?;
+                    let (id, hold) = (bundle_id(&candidate.bytes), self.config.hold);
                     self.tell(&Event::Staged { id, hold })?;
                     via
                 }
@@ -139,6 +139,8 @@ impl Updater {
                     Verdict::Incompatible => Status::Incompatible,
                     Verdict::Blocked => Status::Blocked,
                     Verdict::Unsupported => Status::Unsupported,
+                    Verdict::KeyMissing => Status::KeyMissing,
+                    Verdict::BadlySealed => return Err(Error::Seal),
                     Verdict::NotAllowed | Verdict::Allowed => Status::NotOffered,
                 };
                 (Some(at), status)
@@ -146,8 +148,8 @@ impl Updater {
         };
         let offer = at.and_then(|at| seen.rollout.offers.get(at));
         let fetched = |id: &BundleId| {
-            let mut judged = seen.manifests.values();
-            judged.find(|(bytes, _)| bundle_id(bytes) == *id).map(|(_, manifest)| manifest.clone())
+            let mut judged = seen.candidates.values();
+            judged.find(|candidate| bundle_id(&candidate.bytes) == *id).map(|c| c.manifest.clone())
         };
         let about = match offer.map(|offer| offer.release) {
             Some(Offered::Release { manifest, .. }) => Which::Bundle(BundleId(manifest)),
@@ -170,13 +172,11 @@ impl Updater {
         })
     }
 
-    /// The manifest of the release to fetch, if the choice is one that is not on the device.
-    fn to_fetch<'a>(&self, seen: &'a Seen) -> Option<(&'a [u8], &'a Manifest)> {
+    /// The release to fetch, if the choice is one that is not on the device.
+    fn to_fetch<'a>(&self, seen: &'a Seen) -> Option<&'a Candidate> {
         match (seen.choice, self.chosen(seen)) {
             (Choice::Take(_), Which::Bundle(id)) if !self.store.has(&id) => {
-                let (bytes, manifest) =
-                    seen.manifests.values().find(|(bytes, _)| bundle_id(bytes) == id)?;
-                Some((bytes, manifest))
+                seen.candidates.values().find(|candidate| bundle_id(&candidate.bytes) == id)
             }
             _ => None,
         }
@@ -215,16 +215,15 @@ impl Updater {
     /// Fetches and commits a release, if it is not too early for it.
     fn fetch(
         &self,
-        bytes: &[u8],
-        manifest: &Manifest,
+        candidate: &Candidate,
         remote: &mut Remote<'_>,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Via> {
         let disk = &**self.store.disk();
-        let (id, before) = (bundle_id(bytes), remote.bytes);
+        let (id, before) = (bundle_id(&candidate.bytes), remote.bytes);
         let mut ledger = Ledger::load(disk);
-        let allowance = ledger.allowance(self.clock.now(), id, manifest.pack.length)?;
-        let outcome = self.install(bytes, manifest, remote, allowance, progress);
+        let allowance = ledger.allowance(self.clock.now(), id, candidate.manifest.pack.length)?;
+        let outcome = self.install(candidate, remote, allowance, progress);
         ledger.note(self.clock.now(), id, remote.bytes.saturating_sub(before), &outcome);
         ledger.save(disk);
         if outcome.is_ok() {
@@ -236,13 +235,13 @@ impl Updater {
     /// Fetches and commits a release.
     fn install(
         &self,
-        bytes: &[u8],
-        manifest: &Manifest,
+        candidate: &Candidate,
         remote: &mut Remote<'_>,
         allowance: u64,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Via> {
         let disk = &**self.store.disk();
+        let Candidate { bytes, manifest, content } = candidate;
         let id = bundle_id(bytes);
         let installed = self.with_context(false, |context| self.store.holdings(context))?.bundles;
         let folders: Vec<_> = installed
@@ -258,7 +257,8 @@ impl Updater {
             .chain(embedded.iter().map(|contents| contents as &dyn Contents))
             .collect();
         let max_bundle = self.config.max_bundle;
-        let mut install = Install { disk, remote, progress, local: &local, max_bundle };
+        let opening = content.as_ref().map(|content| Opening { app: &self.config.app, content });
+        let mut install = Install { disk, remote, progress, local: &local, max_bundle, opening };
         let index = install.index(manifest)?;
         self.make_room(index.total(), manifest)?;
         let staging = self.store.stage(id)?;

@@ -4,6 +4,7 @@ use std::fs;
 
 use farad::digest::Digest;
 use farad::release::pack::small_blob;
+use farad::seal::Object;
 use farad::updater::Via;
 use serde_json::{Value, json};
 
@@ -42,7 +43,7 @@ fn attack_25_files_that_climb_out_or_stand_twice() {
         let site = Site::new(&forge);
         let phone = Phone::running(&forge, &site);
         let before = files(phone.home.path());
-        let (blob, bytes) = small_blob(index.as_bytes()).unwrap();
+        let (blob, bytes) = small_blob(index.as_bytes(), Object::Index, None).unwrap();
         let release = forge.release_with("production", 2, "evil", |manifest| {
             manifest["index"] = serde_json::to_value(&blob).unwrap();
             manifest["bundle"] = json!({ "identity": Digest::of(index.as_bytes()) });

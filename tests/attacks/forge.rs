@@ -9,6 +9,7 @@ use std::fs;
 use farad::digest::Digest;
 use farad::json;
 use farad::release::pack::{index_folder, small_blob, write_pack};
+use farad::seal::Object;
 use farad::trust::sign::{Ed25519, Signer};
 use serde_json::{Value, json};
 
@@ -254,9 +255,10 @@ impl Forge {
         fs::write(web.path().join("app.js"), format!("// {version}\n").repeat(2000)).unwrap();
         let index = index_folder(web.path()).unwrap();
         let mut pack = Vec::new();
-        let (layout, pack_blob) = write_pack(web.path(), &index, &mut pack).unwrap();
-        let (index_blob, index_bytes) = small_blob(&index.to_bytes()).unwrap();
-        let (layout_blob, layout_bytes) = small_blob(&layout.to_bytes().unwrap()).unwrap();
+        let (layout, pack_blob) = write_pack(web.path(), &index, None, &mut pack).unwrap();
+        let (index_blob, index_bytes) = small_blob(&index.to_bytes(), Object::Index, None).unwrap();
+        let (layout_blob, layout_bytes) =
+            small_blob(&layout.to_bytes().unwrap(), Object::Layout, None).unwrap();
         for (blob, bytes) in
             [(&index_blob, index_bytes), (&layout_blob, layout_bytes), (&pack_blob, pack)]
         {

@@ -10,6 +10,7 @@ use farad::native::{NativeRange, Range};
 use farad::release::pack::{small_blob, write_pack};
 use farad::release::{BundleName, Manifest, SCHEMA};
 use farad::rollout::{Offer, Offered, Rollout};
+use farad::seal::Object;
 use serde_json::json;
 
 use super::{Report, Workspace, dry_note, percent, salt};
@@ -105,12 +106,12 @@ pub(crate) fn run(args: &Release, config: &Path, passphrases: &Passphrases) -> R
             File::create(packed.path())
                 .map_err(|error| Failure::file("writing", packed.path(), &error))?,
         );
-        let made = write_pack(&web.path, &web.index, &mut out)?;
+        let made = write_pack(&web.path, &web.index, None, &mut out)?;
         out.flush().map_err(|error| Failure::file("writing", packed.path(), &error))?;
         made
     };
-    let (index_blob, index_bytes) = small_blob(&web.index.to_bytes())?;
-    let (layout_blob, layout_bytes) = small_blob(&layout.to_bytes()?)?;
+    let (index_blob, index_bytes) = small_blob(&web.index.to_bytes(), Object::Index, None)?;
+    let (layout_blob, layout_bytes) = small_blob(&layout.to_bytes()?, Object::Layout, None)?;
     edit.blob(index_blob.sha256, BlobSource::Bytes(index_bytes));
     edit.blob(layout_blob.sha256, BlobSource::Bytes(layout_bytes));
     edit.blob(pack.sha256, BlobSource::File(packed.path().to_owned()));
@@ -331,7 +332,7 @@ fn notes(path: &Path) -> Result<(farad::release::Blob, Vec<u8>)> {
     if bytes.len() as u64 > farad::limits::INFO / 2 {
         return Err(Failure::new("too-large", "notes have at most 32 KiB"));
     }
-    Ok(small_blob(&bytes)?)
+    Ok(small_blob(&bytes, Object::Info, None)?)
 }
 
 fn describe(manifest: &Manifest, share: u32) -> serde_json::Value {

@@ -165,7 +165,7 @@ fn check_fit(manifest: &Manifest, transport: &dyn Transport) -> CoreResult<()> {
                 if farad::digest::Digest::of(&bytes) != blob.sha256 {
                     return Err(farad::Error::Digest { what: path.clone() });
                 }
-                unpack::decode(&bytes, blob, what)
+                unpack::decode(&bytes, None, blob, what)
             }
             _ => Err(farad::Error::Http { status: 404, retry_after: None, file: path.clone() }),
         }
