@@ -153,11 +153,11 @@ fn dispatch(cli: &Cli) -> Result<Report> {
         Command::Status(args) => status::status(args, config),
         Command::Refresh(args) => refresh::run(args, config, &passphrases),
         Command::Key(args) => key::run(args, config, &passphrases),
-        Command::Verify(args) => working("verifying", || verify::run(args, config)),
+        Command::Verify(args) => working("verifying", || verify::run(args, config, &passphrases)),
         Command::Serve(args) => serve(args, cli),
         Command::Device(args) => {
             let bar = bar();
-            device::run(args, &mut |progress: Progress| {
+            device::run(args, &passphrases, &mut |progress: Progress| {
                 if let Some(bar) = &bar {
                     bar.set_length(progress.total);
                     bar.set_position(progress.bytes);

@@ -10,6 +10,7 @@ mod commands;
 mod edit;
 mod failure;
 mod keys;
+mod opening;
 mod passphrase;
 mod project;
 mod repository;

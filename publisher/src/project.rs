@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use farad::id::{AppId, Channel};
+use farad::seal::RecipientKey;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::{Failure, Result};
@@ -32,6 +33,9 @@ pub(crate) struct Project {
     /// Who holds a key, by its id: for people, believed by nothing.
     #[serde(default)]
     pub(crate) holders: BTreeMap<String, String>,
+    /// Who can read sealed releases, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) recipients: BTreeMap<String, RecipientSettings>,
     /// The folder of this file.
     #[serde(skip)]
     pub(crate) base: PathBuf,
@@ -44,6 +48,20 @@ pub(crate) struct ChannelSettings {
     /// How many releases stay listed.
     #[serde(default = "default_keep")]
     pub(crate) keep: usize,
+    /// Releases can be read by recipients alone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) sealed: bool,
+}
+
+/// One recipient of sealed releases.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RecipientSettings {
+    /// Its X25519 public key.
+    pub(crate) key: RecipientKey,
+    /// The channels it may read; every sealed one if none is named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) channels: Vec<String>,
 }
 
 fn default_keep() -> usize {
@@ -52,7 +70,7 @@ fn default_keep() -> usize {
 
 impl Default for ChannelSettings {
     fn default() -> Self {
-        Self { keep: default_keep() }
+        Self { keep: default_keep(), sealed: false }
     }
 }
 

@@ -109,6 +109,16 @@ impl OpeningKey {
             .ok_or_else(|| Error::Config("an opening key is no X25519 key in PEM".to_owned()))
     }
 
+    /// Reads a PKCS#8 document in DER.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where it is none of X25519.
+    pub fn from_pkcs8(document: &[u8]) -> Result<Self> {
+        let key = document.strip_prefix(&PKCS8).and_then(|key| key.try_into().ok());
+        let key = key.map(|key: [u8; LENGTH]| Self::from_bytes(key));
+        key.ok_or_else(|| Error::Config("an opening key is no X25519 key in PKCS#8".to_owned()))
+    }
+
     /// The key as PKCS#8 in DER; the caller sees to it that it is wiped or encrypted.
     #[must_use]
     pub fn to_pkcs8(&self) -> Zeroizing<Vec<u8>> {

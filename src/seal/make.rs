@@ -37,6 +37,12 @@ impl<'a> Sealer<'a> {
         Ok(Self { app, content, random })
     }
 
+    /// Goes on with a release that was opened: for other recipients, or more objects.
+    #[must_use]
+    pub fn again(app: &'a AppId, content: ContentKey, random: &'a dyn Random) -> Self {
+        Self { app, content, random }
+    }
+
     /// The content key, to compare and to open what was sealed.
     #[must_use]
     pub fn content(&self) -> &ContentKey {

@@ -12,6 +12,7 @@ use farad::host::System;
 use farad::id::{AppId, Channel};
 use farad::native::Native;
 use farad::progress::{Cancel, Progress};
+use farad::seal::OpeningKey;
 use farad::store::RealDisk;
 use farad::updater::{Launched, Status, Synced, Updater};
 use serde_json::{Value, json};
@@ -19,6 +20,8 @@ use serde_json::{Value, json};
 use super::Report;
 use crate::clock;
 use crate::failure::{Failure, Result};
+use crate::opening;
+use crate::passphrase::Passphrases;
 
 /// Arguments of `farad device`.
 #[derive(Debug, clap::Args)]
@@ -53,6 +56,12 @@ pub(crate) struct Device {
     /// The built-in bundle: a folder, or an APK
     #[arg(long)]
     builtin: Option<PathBuf>,
+    /// A file with an opening key of sealed releases; may be given several times
+    #[arg(long = "recipient-key", value_name = "FILE")]
+    recipient_keys: Vec<PathBuf>,
+    /// Take sealed releases alone
+    #[arg(long)]
+    require_sealed: bool,
     /// Hold what is staged until `apply`
     #[arg(long)]
     hold: bool,
@@ -93,8 +102,12 @@ enum What {
     },
 }
 
-pub(crate) fn run(args: &Device, progress: &mut dyn FnMut(Progress)) -> Result<Report> {
-    let updater = open(args)?;
+pub(crate) fn run(
+    args: &Device,
+    passphrases: &Passphrases,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Report> {
+    let updater = open(args, passphrases)?;
     let json = match &args.what {
         What::Check => synced(&updater.check(&Cancel::default())?, true),
         What::Sync => synced(&updater.sync(&Cancel::default(), progress)?, false),
@@ -126,7 +139,7 @@ pub(crate) fn run(args: &Device, progress: &mut dyn FnMut(Progress)) -> Result<R
     Ok(Report::new(json.to_string(), json))
 }
 
-fn open(args: &Device) -> Result<Updater> {
+fn open(args: &Device, passphrases: &Passphrases) -> Result<Updater> {
     let root = fs::read(&args.root)
         .map_err(|error| Failure::file("reading the trust anchor", &args.root, &error))?;
     let invalid = |error: &dyn std::fmt::Display| Failure::new("config-invalid", error.to_string());
@@ -161,6 +174,12 @@ fn open(args: &Device) -> Result<Updater> {
     config.retries = args.retries;
     config.allowed_channels =
         args.allow_channels.iter().map(|name| parse_channel(name)).collect::<Result<_>>()?;
+    if args.require_sealed {
+        config.sealed = config.allowed_channels.clone();
+        config.sealed.push(config.channel.clone());
+    }
+    let keys = args.recipient_keys.iter().map(|path| opening::read(path, passphrases));
+    let keys: Vec<OpeningKey> = keys.collect::<Result<_>>()?;
     let disk =
         RealDisk::new(&args.dir).map_err(|error| Failure::file("making", &args.dir, &error))?;
     let mirror = |url: &String| -> Result<Arc<Http>> {
@@ -169,7 +188,8 @@ fn open(args: &Device) -> Result<Updater> {
     let mut mirrors = args.urls.iter().map(mirror);
     let first = mirrors.next().ok_or_else(|| invalid(&"no --url"))??;
     let (clock, random) = (clock::clock(), Arc::new(System));
-    let updater = Updater::new(config, Arc::new(disk), first, clock, random, builtin);
+    let updater = Updater::new(config, Arc::new(disk), first, clock, random, builtin)
+        .with_opening_keys(Arc::new(keys));
     mirrors.try_fold(updater, |updater, mirror| Ok(updater.with_mirror(mirror?)))
 }
 

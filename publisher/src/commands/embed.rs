@@ -5,13 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use farad::builtin::{EMBED_FILE, Embed};
-use farad::release::{BundleName, SCHEMA};
+use farad::release::SCHEMA;
 use farad::rollout::BuiltIn;
 use serde_json::json;
 
 use super::{Report, Workspace};
 use crate::edit::Edit;
 use crate::failure::{Failure, Result};
+use crate::opening::Opener;
 use crate::passphrase::Passphrases;
 use crate::webfolder::WebFolder;
 
@@ -33,8 +34,15 @@ pub(crate) fn run(args: &EmbedArgs, config: &Path, passphrases: &Passphrases) ->
     let workspace = Workspace::open(config, passphrases)?;
     let (channel, _, documents) = workspace.channel(&args.channel)?;
     let web = WebFolder::open(&args.web)?;
-    let name = BundleName::Identity(web.index.identity());
-    let found = documents.releases.values().rev().find(|(_, manifest)| manifest.bundle == name);
+    let (identity, opener) = (web.index.identity(), Opener::new(&workspace));
+    let mut found = None;
+    for release in documents.releases.values().rev() {
+        let content = opener.content(&release.1)?;
+        if release.1.is_of(&identity, content.as_ref())? {
+            found = Some(release);
+            break;
+        }
+    }
     let (digest, manifest) = found.ok_or_else(|| {
         let message = format!(
             "{} is none of the releases in {channel}; run `farad release {0} --channel {channel} --version V --rollout 0` first",

@@ -16,6 +16,7 @@ use crate::clock;
 use crate::edit::{common, create, meta_file, new_timestamp, sign_with};
 use crate::failure::{Failure, Result};
 use crate::keys::{Keys, group};
+use crate::opening;
 use crate::passphrase::Passphrases;
 use crate::project::{ChannelSettings, Project, ROOT_FILE};
 use crate::repository::{listing, target_file};
@@ -35,6 +36,9 @@ pub(crate) struct Init {
     /// A channel to make; may be given several times
     #[arg(long = "channel", default_value = "production")]
     channels: Vec<String>,
+    /// Seal every channel: releases can be read only with a key that the app has
+    #[arg(long)]
+    sealed: bool,
     /// Leave the keys unencrypted: for trying things only
     #[arg(long)]
     no_passphrase: bool,
@@ -49,12 +53,14 @@ pub(crate) fn run(init: &Init, config: &Path, passphrases: &Passphrases) -> Resu
         .map(|name| name.parse().map_err(|error| invalid(&error)))
         .collect::<Result<Vec<Channel>>>()?;
     let base = config.parent().map(Path::to_owned).unwrap_or_default();
+    let settings = ChannelSettings { sealed: init.sealed, ..ChannelSettings::default() };
     let mut project = Project {
         app,
         repository: init.repo.clone(),
         keys: init.keys.clone(),
-        channels: channels.iter().map(|c| (c.to_string(), ChannelSettings::default())).collect(),
+        channels: channels.iter().map(|c| (c.to_string(), settings.clone())).collect(),
         holders: BTreeMap::new(),
+        recipients: BTreeMap::new(),
         base,
     };
     for path in [config.to_owned(), project.root_file(), project.repository(), project.keys()] {
@@ -71,13 +77,29 @@ pub(crate) fn run(init: &Init, config: &Path, passphrases: &Passphrases) -> Resu
     // Private keys are not committed by accident.
     create(&project.keys().join(".gitignore"), b"*\n")?;
     project.holders = keys.found()?.into_iter().map(|key| (key.id, key.name)).collect();
+    if init.sealed {
+        let slot = (!init.no_passphrase).then_some(opening::GROUP);
+        for (name, slot) in [(opening::OWN, slot), ("app", None)] {
+            let key = opening::create(&keys, name, slot)?;
+            project.recipients.insert(name.to_owned(), opening::recipient(key, &[]));
+        }
+    }
     project.save(config)?;
     let keys_at = project.keys();
+    let opening = if init.sealed {
+        let key = keys.path(opening::GROUP, "app");
+        let key = key.display();
+        format!(
+            "ship {key} in the app too, or hand it to phones at run time: it opens releases\n  "
+        )
+    } else {
+        String::new()
+    };
     let text = format!(
         "Made {repo}, {config}, {keys} and {anchor}.\n\
          Next:\n  \
          ship {anchor} in the app: it is the trust anchor\n  \
-         move {keys}/root/recovery.pem to another safe place: it replaces a lost root key\n  \
+         {opening}move {keys}/root/recovery.pem to another safe place: it replaces a lost root key\n  \
          move {keys}/root away from this machine: only key changes need it\n  \
          farad release WEB_DIR --channel {first} --version 1.0.0",
         repo = project.repository().display(),

@@ -69,20 +69,23 @@ fn named(workspace: &Workspace) -> Result<BTreeSet<String>> {
             named.insert(target_file(path, digest));
         }
     }
+    let mut kept = Vec::new();
     let mut blob = |blob: &Blob| {
         named.insert(blob.path());
     };
     for channel in current.channels() {
         let documents = workspace.repository.channel(current, &workspace.project.app, &channel)?;
         for (_, manifest) in documents.releases.values() {
-            [&manifest.index, &manifest.layout, &manifest.pack].into_iter().for_each(&mut blob);
-            manifest.info.iter().for_each(&mut blob);
-            manifest.patches.iter().for_each(|patch| blob(&patch.blob));
+            manifest.blobs().for_each(&mut blob);
         }
         for builtin in &documents.policy.builtins {
             [&builtin.index, &builtin.layout, &builtin.pack].into_iter().for_each(&mut blob);
+            // A manifest that left the list still says what opens the release.
+            let path = channel.release_path(builtin.sequence);
+            kept.push(target_file(&path, &builtin.manifest.to_string()));
         }
     }
+    named.extend(kept);
     Ok(named)
 }
 

@@ -8,14 +8,15 @@ use farad::digest::Digest;
 use farad::id::Channel;
 use farad::native::{NativeRange, Range};
 use farad::release::pack::{small_blob, write_pack};
-use farad::release::{BundleName, Manifest, SCHEMA};
+use farad::release::{Blob, BundleName, Manifest, SCHEMA};
 use farad::rollout::{Offer, Offered, Rollout};
-use farad::seal::Object;
+use farad::seal::{FEATURE, Object, Sealer};
 use serde_json::json;
 
 use super::{Report, Workspace, dry_note, percent, salt};
 use crate::edit::{BlobSource, Edit};
 use crate::failure::{Failure, Result};
+use crate::opening;
 use crate::passphrase::Passphrases;
 use crate::project::ChannelSettings;
 use crate::repository::ChannelDocuments;
@@ -98,6 +99,8 @@ pub(crate) fn run(args: &Release, config: &Path, passphrases: &Passphrases) -> R
     let web = WebFolder::open(&args.web)?;
     refuse_larger(args, &documents, web.index.total())?;
 
+    let (sealer, seal) = opening::sealing(&workspace.project, &channel, &settings)?.unzip();
+    let sealer = sealer.as_ref();
     let mut edit = Edit::default();
     let packed = tempfile::NamedTempFile::new()
         .map_err(|error| Failure::new("storage", format!("a temporary file: {error}")))?;
@@ -106,19 +109,19 @@ pub(crate) fn run(args: &Release, config: &Path, passphrases: &Passphrases) -> R
             File::create(packed.path())
                 .map_err(|error| Failure::file("writing", packed.path(), &error))?,
         );
-        let made = write_pack(&web.path, &web.index, None, &mut out)?;
+        let made = write_pack(&web.path, &web.index, sealer, &mut out)?;
         out.flush().map_err(|error| Failure::file("writing", packed.path(), &error))?;
         made
     };
-    let (index_blob, index_bytes) = small_blob(&web.index.to_bytes(), Object::Index, None)?;
-    let (layout_blob, layout_bytes) = small_blob(&layout.to_bytes()?, Object::Layout, None)?;
+    let (index_blob, index_bytes) = small_blob(&web.index.to_bytes(), Object::Index, sealer)?;
+    let (layout_blob, layout_bytes) = small_blob(&layout.to_bytes()?, Object::Layout, sealer)?;
     edit.blob(index_blob.sha256, BlobSource::Bytes(index_bytes));
     edit.blob(layout_blob.sha256, BlobSource::Bytes(layout_bytes));
     edit.blob(pack.sha256, BlobSource::File(packed.path().to_owned()));
     let info = match &args.notes {
         None => None,
         Some(path) => {
-            let (blob, bytes) = notes(path)?;
+            let (blob, bytes) = notes(path, sealer)?;
             edit.blob(blob.sha256, BlobSource::Bytes(bytes));
             Some(blob)
         }
@@ -127,30 +130,34 @@ pub(crate) fn run(args: &Release, config: &Path, passphrases: &Passphrases) -> R
         schema: SCHEMA,
         app: workspace.project.app.clone(),
         channel: channel.clone(),
-        requires: Vec::new(),
+        requires: seal.iter().map(|_| FEATURE.to_owned()).collect(),
         version: args.version.clone(),
         sequence: next_sequence(&documents),
         created: workspace.now,
         native,
-        bundle: BundleName::Identity(web.index.identity()),
+        bundle: match sealer {
+            None => BundleName::Identity(web.index.identity()),
+            Some(sealer) => BundleName::Keyed(sealer.content().label(&web.index.identity())?),
+        },
         index: index_blob,
         layout: layout_blob,
         pack,
         patches: Vec::new(),
         info,
-        seal: None,
+        seal,
     };
     let offer = Offering { share: args.rollout, mandatory: args.mandatory };
     list(&workspace, &mut edit, &channel, &settings, &documents, &manifest, offer)?;
     workspace.publish(edit, args.dry_run)?;
     let text = format!(
-        "Released {} (sequence {}) in {channel} to {}: {} files, {} bytes, {} to download{}.",
+        "Released {} (sequence {}) in {channel} to {}: {} files, {} bytes, {} to download{}{}.",
         manifest.version,
         manifest.sequence,
         percent(args.rollout),
         web.index.files().len(),
         web.index.total(),
         manifest.pack.length,
+        sealed_note(&manifest),
         dry_note(args.dry_run),
     );
     Ok(Report::new(text, describe(&manifest, args.rollout)))
@@ -162,10 +169,16 @@ pub(crate) fn promote(args: &Promote, config: &Path, passphrases: &Passphrases) 
     let (channel, settings, to) = workspace.channel(&args.to)?;
     refuse_same_version(&to, &args.version, &channel)?;
     let (_, source) = find_version(&from, &args.version, &args.from)?;
+    if source.seal.is_some() != settings.sealed {
+        let (from, to) = if settings.sealed { ("open", "sealed") } else { ("sealed", "open") };
+        let message = format!("{} is {from} and {channel} is {to}; release it there", args.version);
+        return Err(Failure::new("seal-differs", message));
+    }
     let manifest = Manifest {
         channel: channel.clone(),
         sequence: next_sequence(&to),
         created: workspace.now,
+        seal: opening::promoted(&workspace, &channel, source)?,
         ..source.clone()
     };
     let mut edit = Edit::default();
@@ -323,7 +336,7 @@ fn native_range(android: Option<&str>, ios: Option<&str>) -> Result<NativeRange>
     Ok(range)
 }
 
-fn notes(path: &Path) -> Result<(farad::release::Blob, Vec<u8>)> {
+fn notes(path: &Path, sealer: Option<&Sealer<'_>>) -> Result<(Blob, Vec<u8>)> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| Failure::file("reading the notes from", path, &error))?;
     let info = json!({ "schema": SCHEMA, "notes": text });
@@ -332,7 +345,13 @@ fn notes(path: &Path) -> Result<(farad::release::Blob, Vec<u8>)> {
     if bytes.len() as u64 > farad::limits::INFO / 2 {
         return Err(Failure::new("too-large", "notes have at most 32 KiB"));
     }
-    Ok(small_blob(&bytes, Object::Info, None)?)
+    Ok(small_blob(&bytes, Object::Info, sealer)?)
+}
+
+/// For how many a release is sealed.
+fn sealed_note(manifest: &Manifest) -> String {
+    let count = manifest.seal.as_ref().map(|seal| seal.recipients.len());
+    count.map_or_else(String::new, |count| format!(", sealed for {count} recipients"))
 }
 
 fn describe(manifest: &Manifest, share: u32) -> serde_json::Value {
@@ -344,6 +363,9 @@ fn describe(manifest: &Manifest, share: u32) -> serde_json::Value {
         "identity": match manifest.bundle {
             BundleName::Identity(digest) | BundleName::Keyed(digest) => digest,
         },
+        "recipients": manifest.seal.as_ref().map(|seal| &seal.recipients).map(|all| {
+            all.iter().map(|recipient| recipient.kid).collect::<Vec<_>>()
+        }),
         "bytes": manifest.pack.length,
         "unpacked": manifest.pack.decoded,
     })

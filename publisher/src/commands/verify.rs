@@ -10,8 +10,9 @@ use farad::error::Result as CoreResult;
 use farad::fetch::{Http, HttpOptions, Request, Response, Transport, read_all};
 use farad::id::{AppId, Channel};
 use farad::progress::Cancel;
-use farad::release::{Blob, BundleName, Index, Layout, Manifest};
+use farad::release::{Blob, Index, Layout, Manifest};
 use farad::rollout::{Policy, Rollout};
+use farad::seal::{ContentKey, Object, OpeningKey};
 use farad::time::UnixTime;
 use farad::trust::metadata::Targets;
 use farad::trust::{Order, Session, Setting, Source, TimestampAnswer, with_session};
@@ -21,6 +22,8 @@ use serde_json::json;
 use super::Report;
 use crate::clock;
 use crate::failure::{Failure, Result};
+use crate::opening;
+use crate::passphrase::Passphrases;
 use crate::project::{Project, ROOT_FILE};
 use crate::repository::MemoryKeep;
 
@@ -32,9 +35,12 @@ pub(crate) struct Verify {
     /// The trust anchor; farad-root.json beside farad.toml by default
     #[arg(long)]
     root: Option<PathBuf>,
+    /// A file with an opening key, to look into sealed releases; may be given several times
+    #[arg(long = "recipient-key", value_name = "FILE")]
+    recipient_keys: Vec<PathBuf>,
 }
 
-pub(crate) fn run(args: &Verify, config: &Path) -> Result<Report> {
+pub(crate) fn run(args: &Verify, config: &Path, passphrases: &Passphrases) -> Result<Report> {
     let base = config.parent().unwrap_or(Path::new(""));
     let path = args.root.clone().unwrap_or_else(|| base.join(ROOT_FILE));
     let root = fs::read(&path)
@@ -46,15 +52,21 @@ pub(crate) fn run(args: &Verify, config: &Path) -> Result<Report> {
     } else {
         Box::new(FolderTransport::open(&args.place)?)
     };
+    let keys = args.recipient_keys.iter().map(|path| opening::read(path, passphrases));
+    let keys: Vec<OpeningKey> = keys.collect::<Result<_>>()?;
     let mut remote = Remote { transport: &*transport, files: 0, bytes: 0 };
-    let walked = walk(&root, app.as_ref(), &mut remote)?;
+    let walked = walk(&root, app.as_ref(), &keys, &mut remote)?;
+    let unread = match walked.sealed {
+        0 => String::new(),
+        count => format!(" {count} sealed releases were not opened (--recipient-key)."),
+    };
     let text = format!(
-        "Good: {} channels, {} releases, {} files, {} bytes, all as signed.",
+        "Good: {} channels, {} releases, {} files, {} bytes, all as signed.{unread}",
         walked.channels, walked.releases, remote.files, remote.bytes
     );
     let json = json!({
         "channels": walked.channels, "releases": walked.releases,
-        "files": remote.files, "bytes": remote.bytes,
+        "files": remote.files, "bytes": remote.bytes, "unopened": walked.sealed,
     });
     Ok(Report::new(text, json))
 }
@@ -63,10 +75,17 @@ pub(crate) fn run(args: &Verify, config: &Path) -> Result<Report> {
 struct Walked {
     channels: usize,
     releases: usize,
+    /// Sealed releases that no key here opens.
+    sealed: usize,
     blobs: BTreeMap<String, Blob>,
 }
 
-fn walk(root: &[u8], app: Option<&AppId>, remote: &mut Remote<'_>) -> Result<Walked> {
+fn walk(
+    root: &[u8],
+    app: Option<&AppId>,
+    keys: &Vec<OpeningKey>,
+    remote: &mut Remote<'_>,
+) -> Result<Walked> {
     let seed = BTreeMap::new();
     let setting = Setting {
         root,
@@ -79,7 +98,7 @@ fn walk(root: &[u8], app: Option<&AppId>, remote: &mut Remote<'_>) -> Result<Wal
     let mut keep = MemoryKeep::default();
     let transport = remote.transport;
     let mut walked = with_session(&setting, &mut keep, remote, |session| {
-        walk_channels(session, app, transport)
+        walk_channels(session, app, keys, transport)
     })?;
     let blobs = std::mem::take(&mut walked.blobs);
     for blob in blobs.values() {
@@ -108,6 +127,7 @@ fn check_anchor(root: &[u8], remote: &mut Remote<'_>) -> Result<()> {
 fn walk_channels(
     session: &mut Session<'_>,
     app: Option<&AppId>,
+    keys: &Vec<OpeningKey>,
     transport: &dyn Transport,
 ) -> CoreResult<Walked> {
     let mut walked = Walked::default();
@@ -136,12 +156,14 @@ fn walk_channels(
             let Some(sequence) = sequence.and_then(|text| text.parse().ok()) else { continue };
             let bytes = session.target(path, limits::MANIFEST)?;
             let manifest = Manifest::parse(&bytes, app, &channel, sequence)?;
-            check_fit(&manifest, transport)?;
+            let content = manifest.seal.as_ref().map(|seal| seal.open(app, keys)).transpose()?;
+            match content {
+                Some(None) => walked.sealed += 1,
+                content => check_fit(&manifest, content.flatten().as_ref(), transport)?,
+            }
             walked.releases += 1;
-            let Manifest { index, layout, pack, info, patches, .. } = manifest;
-            let patches = patches.into_iter().map(|patch| patch.blob);
-            for blob in [index, layout, pack].into_iter().chain(info).chain(patches) {
-                walked.blobs.insert(blob.path(), blob);
+            for blob in manifest.blobs() {
+                walked.blobs.insert(blob.path(), blob.clone());
             }
         }
     }
@@ -155,8 +177,14 @@ struct Named {
 }
 
 /// Index, layout and pack must describe each other, as a phone will find only after the download.
-fn check_fit(manifest: &Manifest, transport: &dyn Transport) -> CoreResult<()> {
-    let small = |blob: &Blob, what: &str| {
+fn check_fit(
+    manifest: &Manifest,
+    content: Option<&ContentKey>,
+    transport: &dyn Transport,
+) -> CoreResult<()> {
+    let small = |blob: &Blob, kind: Object| {
+        let both = content.zip(blob.salt);
+        let key = both.map(|(content, salt)| content.object(&manifest.app, kind, &salt));
         let path = blob.path();
         let request = Request::whole(&path, blob.length);
         match transport.get(&request, &Cancel::default())? {
@@ -165,16 +193,16 @@ fn check_fit(manifest: &Manifest, transport: &dyn Transport) -> CoreResult<()> {
                 if farad::digest::Digest::of(&bytes) != blob.sha256 {
                     return Err(farad::Error::Digest { what: path.clone() });
                 }
-                unpack::decode(&bytes, None, blob, what)
+                unpack::decode(&bytes, key.transpose()?, blob, kind.as_str())
             }
             _ => Err(farad::Error::Http { status: 404, retry_after: None, file: path.clone() }),
         }
     };
-    let index = Index::parse(&small(&manifest.index, "index")?)?;
-    if manifest.bundle != BundleName::Identity(index.identity()) {
+    let index = Index::parse(&small(&manifest.index, Object::Index)?)?;
+    if !manifest.is_of(&index.identity(), content)? {
         return Err(farad::Error::Digest { what: manifest.index.path() });
     }
-    Layout::parse(&small(&manifest.layout, "layout")?, &index, &manifest.pack)?;
+    Layout::parse(&small(&manifest.layout, Object::Layout)?, &index, &manifest.pack)?;
     Ok(())
 }
 

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use farad::trust::key::Key;
 use farad::trust::sign::{Ed25519, Signer};
+use pkcs8::SecretDocument;
 use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::failure::{Failure, Result};
@@ -147,33 +148,42 @@ impl Keys {
     /// Makes a key. `slot` names its passphrase: keys of one slot share one, which is asked for
     /// once; without a slot it is not encrypted.
     pub(crate) fn create(&self, group: &str, name: &str, slot: Option<&str>) -> Result<Key> {
-        self.refuse_taken(group, name)?;
-        let passphrase = slot.map(|slot| self.passphrases.choose(slot, group)).transpose()?;
         let document = pem::generate()?;
         let broken = || Failure::new("key-invalid", "the new key cannot be used");
         let public = pem::signer(&document).ok_or_else(broken)?.public().clone();
-        let text = pem::encode(&document, passphrase.as_ref().map(|text| text.as_str()))?;
-        private_folder(&self.folder.join(group))?;
-        write_private(&self.path(group, name), text.as_bytes())?;
+        self.create_document(group, name, &document, slot)?;
         let shown = public.to_pem().ok_or_else(broken)?;
         write_private(&self.public_path(group, name), shown.as_bytes())?;
         Ok(public)
     }
 
+    /// Writes the private part of a new key, encrypted if `slot` names a passphrase.
+    pub(crate) fn create_document(
+        &self,
+        group: &str,
+        name: &str,
+        document: &[u8],
+        slot: Option<&str>,
+    ) -> Result<()> {
+        self.refuse_taken(group, name)?;
+        let passphrase = slot.map(|slot| self.passphrases.choose(slot, group)).transpose()?;
+        let text = pem::encode(document, passphrase.as_ref().map(|text| text.as_str()))?;
+        private_folder(&self.folder.join(group))?;
+        write_private(&self.path(group, name), text.as_bytes())
+    }
+
+    /// The PKCS#8 document of a private part, opened with a passphrase if it needs one.
+    pub(crate) fn open_document(&self, group: &str, name: &str) -> Result<SecretDocument> {
+        pem::read(&self.path(group, name), name, group, &self.passphrases)
+    }
+
     /// The key, opened with a passphrase if it needs one.
     pub(crate) fn open(&self, key: &Found) -> Result<Ed25519> {
         let path = self.path(key.group, &key.name);
-        let text = files::read_private(&path, &key.name)?;
+        let document = self.open_document(key.group, &key.name)?;
         let broken = || {
             let path = path.display();
             Failure::new("key-invalid", format!("{path} is no Ed25519 private key"))
-        };
-        let sealed = pem::Sealed::parse(&text).ok_or_else(broken)?;
-        let document = match &sealed {
-            pem::Sealed::Plain(document) => document.clone(),
-            pem::Sealed::Encrypted(_) => {
-                self.passphrases.unlock(&key.name, key.group, |text| sealed.open(text))?
-            }
         };
         let signer = pem::signer(document.as_bytes()).ok_or_else(broken)?;
         if signer.public().substance() != key.public.substance() {

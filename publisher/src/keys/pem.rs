@@ -1,14 +1,18 @@
 //! Private keys as files: PKCS#8 (RFC 5958) in PEM, encrypted with a passphrase (PBES2: scrypt and
 //! AES-256-CBC, RFC 8018) unless made without one. OpenSSL reads both.
 
+use std::path::Path;
+
 use farad::trust::sign::Ed25519;
 use pkcs8::der::pem::LineEnding;
 use pkcs8::pkcs5::{pbes2, scrypt};
 use pkcs8::{EncryptedPrivateKeyInfo, PrivateKeyInfo, SecretDocument};
 use zeroize::Zeroizing;
 
+use super::files::read_private;
 use super::random;
 use crate::failure::{Failure, Result};
+use crate::passphrase::Passphrases;
 
 /// PKCS#8 version 1 of an Ed25519 seed, up to the seed (RFC 8410, section 7). Version 2 would
 /// carry the public key too, which OpenSSL 3.0 refuses.
@@ -46,6 +50,24 @@ impl Sealed {
                 info.decrypt(passphrase.as_bytes()).ok()
             }
         }
+    }
+}
+
+/// The PKCS#8 document in the file of the key `name`, opened with the passphrase of its folder
+/// `group` if it needs one. Refuses a file that others can read.
+pub(crate) fn read(
+    path: &Path,
+    name: &str,
+    group: &str,
+    passphrases: &Passphrases,
+) -> Result<SecretDocument> {
+    let text = read_private(path, name)?;
+    let broken =
+        || Failure::new("key-invalid", format!("{} is no private key in PEM", path.display()));
+    let sealed = Sealed::parse(&text).ok_or_else(broken)?;
+    match &sealed {
+        Sealed::Plain(document) => Ok(document.clone()),
+        Sealed::Encrypted(_) => passphrases.unlock(name, group, |text| sealed.open(text)),
     }
 }
 

@@ -4,6 +4,7 @@
 mod backup;
 mod list;
 mod new;
+mod recipient;
 
 use std::path::Path;
 
@@ -31,6 +32,9 @@ enum KeyCommand {
     /// Copy the keys that are here to another place, encrypted as they are
     #[command(after_help = "Example: farad key backup /media/stick --group root")]
     Backup(backup::Backup),
+    /// Tell, make, add or retire the keys that open sealed releases
+    #[command(after_help = "Example: farad key recipient new app")]
+    Recipient(recipient::RecipientArgs),
 }
 
 pub(crate) fn run(args: &KeyArgs, config: &Path, passphrases: &Passphrases) -> Result<Report> {
@@ -38,5 +42,6 @@ pub(crate) fn run(args: &KeyArgs, config: &Path, passphrases: &Passphrases) -> R
         KeyCommand::List => list::run(config),
         KeyCommand::New(args) => new::run(args, config, passphrases),
         KeyCommand::Backup(args) => backup::run(args, config, passphrases),
+        KeyCommand::Recipient(args) => recipient::run(args, config, passphrases),
     }
 }

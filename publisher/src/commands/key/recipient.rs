@@ -1,0 +1,210 @@
+//! `farad key recipient …`: who can read the sealed releases that are still to come.
+//!
+//! A recipient is a name, an X25519 public key and the sealed channels it may read, in
+//! `farad.toml`. Nothing is signed and nothing published: the next release is sealed for those who
+//! stand there then. What was sealed for a key stays open to it.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use farad::seal::RecipientKey;
+use serde_json::json;
+
+use crate::commands::{Report, Workspace};
+use crate::failure::{Failure, Result};
+use crate::keys::{self, Keys};
+use crate::opening::{self, GROUP, OWN};
+use crate::passphrase::Passphrases;
+use crate::project::Project;
+
+/// Arguments of `farad key recipient`.
+#[derive(Debug, clap::Args)]
+pub(super) struct RecipientArgs {
+    #[command(subcommand)]
+    command: RecipientCommand,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum RecipientCommand {
+    /// Make an opening key and seal coming releases for it
+    #[command(
+        after_help = "Example: farad key recipient new app\nThen ship keys/opening/app.pem in the app, or hand it to phones at run time."
+    )]
+    New(New),
+    /// Seal coming releases for a key that somebody else made
+    #[command(
+        after_help = "Example: farad key recipient add fleet fleet.pub   (made by: openssl genpkey -algorithm X25519 -out fleet.pem; openssl pkey -in fleet.pem -pubout -out fleet.pub)"
+    )]
+    Add(Add),
+    /// Tell for whom releases are sealed
+    #[command(after_help = "Example: farad key recipient list")]
+    List,
+    /// Seal coming releases for this key no longer
+    #[command(after_help = "Example: farad key recipient retire app-2025")]
+    Retire(Retire),
+}
+
+/// Arguments of `farad key recipient new`.
+#[derive(Debug, clap::Args)]
+struct New {
+    /// Name of the recipient, and of its key's file
+    name: String,
+    /// Only releases of this channel; may be given several times
+    #[arg(long = "channel")]
+    channels: Vec<String>,
+    /// Leave the publisher's own key unencrypted: for trying things only
+    #[arg(long)]
+    no_passphrase: bool,
+}
+
+/// Arguments of `farad key recipient add`.
+#[derive(Debug, clap::Args)]
+struct Add {
+    /// Name of the recipient
+    name: String,
+    /// Its public key: X25519 in PEM
+    key: PathBuf,
+    /// Only releases of this channel; may be given several times
+    #[arg(long = "channel")]
+    channels: Vec<String>,
+}
+
+/// Arguments of `farad key recipient retire`.
+#[derive(Debug, clap::Args)]
+struct Retire {
+    /// Name of the recipient
+    name: String,
+}
+
+pub(super) fn run(
+    args: &RecipientArgs,
+    config: &Path,
+    passphrases: &Passphrases,
+) -> Result<Report> {
+    match &args.command {
+        RecipientCommand::New(args) => new(args, config, passphrases),
+        RecipientCommand::Add(args) => add(args, config),
+        RecipientCommand::List => list(config),
+        RecipientCommand::Retire(args) => retire(args, config),
+    }
+}
+
+fn new(args: &New, config: &Path, passphrases: &Passphrases) -> Result<Report> {
+    let mut project = checked(config, &args.name, &args.channels)?;
+    let keys = Keys::new(project.keys(), passphrases.clone());
+    // A phone has nobody to ask for a passphrase.
+    let encrypt = args.name == OWN && !args.no_passphrase;
+    let key = opening::create(&keys, &args.name, encrypt.then_some(GROUP))?;
+    project.recipients.insert(args.name.clone(), opening::recipient(key, &args.channels));
+    project.save(config)?;
+    let path = keys.path(GROUP, &args.name);
+    let use_of_it = if args.name == OWN {
+        "It opens every sealed release; keep a copy of it elsewhere."
+    } else {
+        "Whoever has it can read: ship it in the app, or hand it to phones at run time."
+    };
+    let text = format!("Made {} ({}). {use_of_it}", path.display(), key.id());
+    Ok(Report::new(text, json!({ "name": args.name, "kid": key.id(), "file": path })))
+}
+
+fn add(args: &Add, config: &Path) -> Result<Report> {
+    let mut project = checked(config, &args.name, &args.channels)?;
+    let text = fs::read_to_string(&args.key)
+        .map_err(|error| Failure::file("reading the public key", &args.key, &error))?;
+    let key = RecipientKey::from_pem(&text).map_err(|_| {
+        let message = format!("{} is no X25519 public key in PEM", args.key.display());
+        Failure::new("key-invalid", message)
+    })?;
+    if let Some((name, _)) = project.recipients.iter().find(|(_, known)| known.key == key) {
+        return Err(Failure::new("exists", format!("that key is {name}'s already")));
+    }
+    project.recipients.insert(args.name.clone(), opening::recipient(key, &args.channels));
+    project.save(config)?;
+    let text = format!("Coming releases are sealed for {} ({}) too.", args.name, key.id());
+    Ok(Report::new(text, json!({ "name": args.name, "kid": key.id() })))
+}
+
+/// The project, if it may get a recipient of this name.
+fn checked(config: &Path, name: &str, channels: &[String]) -> Result<Project> {
+    keys::check_name(name)?;
+    let project = Project::load(config)?;
+    if project.recipients.contains_key(name) {
+        return Err(Failure::new("exists", format!("there is a recipient {name} already")));
+    }
+    for channel in channels {
+        let (_, settings) = project.channel(channel)?;
+        if !settings.sealed {
+            let message = format!("{channel} is not sealed: everybody can read it");
+            return Err(Failure::new("not-sealed", message));
+        }
+    }
+    Ok(project)
+}
+
+fn list(config: &Path) -> Result<Report> {
+    let workspace = Workspace::read(config)?;
+    let project = &workspace.project;
+    let (mut text, mut recipients) = (String::new(), Vec::new());
+    for (name, settings) in &project.recipients {
+        let channels = match settings.channels.as_slice() {
+            [] => "every sealed channel".to_owned(),
+            channels => channels.join(", "),
+        };
+        let _ = writeln!(text, "{name:<20} {}  {channels}", settings.key.id());
+        let kid = settings.key.id();
+        recipients.push(json!({ "name": name, "kid": kid, "channels": settings.channels }));
+    }
+    let mut releases = Vec::new();
+    for channel in workspace.current.channels() {
+        let documents = workspace.repository.channel(&workspace.current, &project.app, &channel)?;
+        for (_, manifest) in documents.releases.values() {
+            let Some(seal) = &manifest.seal else { continue };
+            let names: Vec<_> = seal
+                .recipients
+                .iter()
+                .map(|recipient| {
+                    let known = |(_, s): &(&String, &crate::project::RecipientSettings)| {
+                        s.key.id() == recipient.kid
+                    };
+                    let name = project.recipients.iter().find(known).map(|(name, _)| name.clone());
+                    name.unwrap_or_else(|| format!("{} (retired)", recipient.kid))
+                })
+                .collect();
+            let _ = writeln!(text, "{channel} {}: {}", manifest.version, names.join(", "));
+            releases.push(json!({
+                "channel": channel, "version": manifest.version, "recipients": names,
+            }));
+        }
+    }
+    if text.is_empty() {
+        text.push_str("No recipient: releases are open.");
+    }
+    let json = json!({ "recipients": recipients, "releases": releases });
+    Ok(Report::new(text.trim_end(), json))
+}
+
+fn retire(args: &Retire, config: &Path) -> Result<Report> {
+    let mut project = Project::load(config)?;
+    if args.name == OWN {
+        let message = "the publisher's own key stays a recipient: patches and promotions need it";
+        return Err(Failure::new("no-recipient", message));
+    }
+    if project.recipients.remove(&args.name).is_none() {
+        let known: Vec<_> = project.recipients.keys().map(String::as_str).collect();
+        let message =
+            format!("there is no recipient {:?}; there is: {}", args.name, known.join(", "));
+        return Err(Failure::new("unknown-recipient", message));
+    }
+    // A channel that no phone can read any more is not what anybody wants.
+    for (name, _) in project.channels.iter().filter(|(_, settings)| settings.sealed) {
+        opening::recipients(&project, &project.channel(name)?.0)?;
+    }
+    project.save(config)?;
+    let text = format!(
+        "Coming releases are no longer sealed for {0}. What was sealed stays open to it: after a \
+         leak, release again and revoke what must not be run.",
+        args.name
+    );
+    Ok(Report::new(text, json!({ "name": args.name })))
+}
