@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::app::{self, Build};
 use crate::device::{Device, Farad};
+use crate::npm::{self, Build};
 use crate::shell::Result;
 
 const BUILDS: [Build; 4] = [
@@ -25,9 +25,9 @@ pub(crate) fn run() -> Result<()> {
     let demo = Demo { home: home.path().to_owned(), begun: Instant::now() };
     demo.title("Building the command and four versions of the sample app");
     let farad = Farad::build(demo.home.clone())?;
-    app::install()?;
+    npm::install()?;
     for build in &BUILDS {
-        app::build(build, &demo.web(build.version))?;
+        npm::build(build, &demo.web(build.version))?;
     }
     demo.say(&format!("done in {:.1} s", demo.begun.elapsed().as_secs_f64()));
     Demo { begun: Instant::now(), ..demo }.live(&farad)

@@ -2,11 +2,11 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "tasks speak on the terminal")]
 
-mod app;
 mod bench;
 mod corpus;
 mod demo;
 mod device;
+mod npm;
 mod shell;
 mod test;
 
@@ -20,9 +20,9 @@ use clap::Parser;
 enum Task {
     /// The main job, end to end, on a real web app: releases, devices, a bad release, attacks
     Demo,
-    /// Everything: format, lints, tests, docs, demo
+    /// Everything: format, lints, tests, the plugin, docs, demo
     Test {
-        /// For daily work: format, lints and tests only
+        /// For daily work on the Rust side: format, lints and tests only
         #[arg(long)]
         quick: bool,
     },

@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
-use crate::demo;
 use crate::shell::{self, Result, command, run_lines};
+use crate::{demo, npm};
 
-/// Tests counted over all runs of the harness.
+/// Tests counted over all runs of the harnesses.
 #[derive(Default)]
 struct Count {
     passed: u64,
@@ -14,16 +14,19 @@ struct Count {
 }
 
 impl Count {
-    /// Reads a closing line of Rust's test harness.
+    /// Reads a closing line of Rust's test harness or of Vitest.
     fn read(&mut self, line: &str) {
-        let Some(rest) = line.trim().strip_prefix("test result: ") else { return };
+        let line = line.trim();
+        let closing = line.strip_prefix("test result: ").or_else(|| line.strip_prefix("Tests "));
+        let Some(rest) = closing else { return };
         let number = |name: &str| -> u64 {
-            let part = rest.split([';', '.']).map(str::trim).find_map(|p| p.strip_suffix(name));
-            part.and_then(|number| number.trim().parse().ok()).unwrap_or(0)
+            let parts = rest.split([';', '.', '|', '(']).map(str::trim);
+            let number = parts.filter_map(|part| part.strip_suffix(name)).next_back();
+            number.and_then(|number| number.trim().parse().ok()).unwrap_or(0)
         };
         self.passed += number(" passed");
         self.failed += number(" failed");
-        self.skipped += number(" ignored");
+        self.skipped += number(" ignored") + number(" skipped");
     }
 }
 
@@ -48,6 +51,11 @@ pub(crate) fn run(quick: bool) -> Result<()> {
         run_lines(&mut command("cargo", &args), |line| count.read(line))
     })?;
     if !quick {
+        step("the plugin", || {
+            npm::install()?;
+            npm::lint()?;
+            run_lines(&mut npm::test(), |line| count.read(line))
+        })?;
         step("docs", || {
             let args = ["doc", "--quiet", "--workspace", "--no-deps", "--all-features"];
             shell::run(command("cargo", &args).env("RUSTDOCFLAGS", "-D warnings"))

@@ -2,9 +2,12 @@ import { products, type Product } from './products';
 
 type Listener = (count: number) => void;
 
+const saved = (): [string, number][] =>
+  JSON.parse(localStorage.getItem('basket') ?? '[]') as [string, number][];
+
 /** What the customer wants to buy; survives a reload. */
 class Basket {
-  private amounts = new Map<string, number>(JSON.parse(localStorage.getItem('basket') ?? '[]'));
+  private amounts = new Map(saved());
   private listeners: Listener[] = [];
 
   add(id: string): void {

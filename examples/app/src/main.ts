@@ -1,14 +1,19 @@
 import './style.css';
 import { basket } from './basket';
 import { render, type Page } from './page';
+import { updates } from './updates';
 
 /** Pages by route; each is a chunk of its own, fetched when it is first shown. */
 const pages: Record<string, () => Promise<{ default: Page }>> = {
   '/': () => import('./pages/home'),
   '/products': () => import('./pages/products'),
   '/basket': () => import('./pages/basket'),
+  '/updates': () => import('./pages/updates'),
   '/about': () => import('./pages/about'),
 };
+
+/** How this build is broken on purpose, if it is: the switch is set when it is built. */
+const broken = import.meta.env.VITE_BROKEN as 'throws' | 'silent' | 'reports' | '' | undefined;
 
 async function show(): Promise<void> {
   const route = location.hash.slice(1) || '/';
@@ -19,8 +24,7 @@ async function show(): Promise<void> {
   render(page, target);
 }
 
-// A release that is broken on purpose: it never gets as far as saying that it is ready.
-if (import.meta.env.VITE_BROKEN) {
+if (broken === 'throws') {
   throw new Error('this release is broken on purpose');
 }
 
@@ -29,4 +33,12 @@ basket.onChange((count) => {
   if (output) output.textContent = String(count);
 });
 addEventListener('hashchange', () => void show());
+await updates.begin();
 await show();
+
+// Only now: a release that cannot draw its page must not get this far.
+if (broken === 'reports') {
+  await updates.report();
+} else if (broken !== 'silent') {
+  await updates.ready();
+}

@@ -1,7 +1,7 @@
 import type { Page } from '../page';
 import { escape } from '../page';
 
-const version: string = import.meta.env.VITE_APP_VERSION ?? 'development';
+const version = (import.meta.env.VITE_APP_VERSION as string | undefined) ?? 'development';
 
 const page: Page = {
   html: () => `
