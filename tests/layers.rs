@@ -12,15 +12,17 @@ const LAYERS: [&[&str]; 4] = [
         "config", "digest", "error", "hex", "host", "id", "json", "limits", "native", "progress",
         "time",
     ],
-    &["boot", "release", "rollout", "seal", "trust"],
+    &["boot", "patch", "release", "rollout", "seal", "trust"],
     &["builtin", "fetch", "store", "unpack"],
     &["updater"],
 ];
 
 /// Imports within a layer, each with its reason.
-const SIDEWAYS: [(&str, &str); 5] = [
+const SIDEWAYS: [(&str, &str); 6] = [
     // A manifest says how its blobs are sealed.
     ("release", "seal"),
+    // A patch leads from one index to another.
+    ("patch", "release"),
     // Offers and policies name releases and their blobs.
     ("rollout", "release"),
     // A broken stream is the transport's error, whoever reads it.
