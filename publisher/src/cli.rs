@@ -16,7 +16,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use crate::commands::{
-    Report, device, embed, init, key, policy, prune, refresh, release, rollout, status, verify,
+    Report, channel, device, embed, init, key, policy, prune, refresh, release, rollout, sign,
+    status, verify,
 };
 use crate::failure::{Failure, Result};
 use crate::passphrase::Passphrases;
@@ -79,9 +80,15 @@ enum Command {
     /// Sign anew what is past half its life
     #[command(after_help = "Example: farad refresh   (from a daily job)")]
     Refresh(refresh::Refresh),
-    /// Make, list and put away keys
+    /// Make, list and put away keys, and say which of them sign for what
     #[command(after_help = "Example: farad key list")]
     Key(key::KeyArgs),
+    /// Make, list and take away channels
+    #[command(after_help = "Example: farad channel list")]
+    Channel(channel::ChannelArgs),
+    /// Add your signature to a change that waits for it
+    #[command(after_help = "Example: farad sign pending/production-releases-6.zip")]
+    Sign(sign::Sign),
     /// Check a repository as a phone would, every file of it
     #[command(after_help = "Example: farad verify https://updates.example.com/shop")]
     Verify(verify::Verify),
@@ -153,6 +160,8 @@ fn dispatch(cli: &Cli) -> Result<Report> {
         Command::Status(args) => status::status(args, config),
         Command::Refresh(args) => refresh::run(args, config, &passphrases),
         Command::Key(args) => key::run(args, config, &passphrases),
+        Command::Channel(args) => channel::run(args, config, &passphrases),
+        Command::Sign(args) => sign::run(args, config, &passphrases, &ask),
         Command::Verify(args) => working("verifying", || verify::run(args, config, &passphrases)),
         Command::Serve(args) => serve(args, cli),
         Command::Device(args) => {
@@ -182,6 +191,13 @@ fn serve(args: &Serve, cli: &Cli) -> Result<Report> {
     let _ = writeln!(std::io::stdout(), "{line}").and_then(|()| std::io::stdout().flush());
     server.wait();
     Ok(Report::default())
+}
+
+/// Shows a text and waits for a yes: from a terminal, or from whatever is typed into a pipe.
+fn ask(text: &str) -> bool {
+    let _ = write!(std::io::stderr(), "{text}\n\nSign this? Type yes: ");
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).is_ok() && answer.trim() == "yes"
 }
 
 /// Shows on a terminal that something takes a while.

@@ -4,16 +4,22 @@
 //! files, and only ever whole steps of it: whatever fails, no file that a phone can reach has
 //! changed. The binary `farad` is a thin shell around [`cli`].
 
+mod change;
 pub mod cli;
 mod clock;
 mod commands;
+mod commit;
+mod content;
 mod edit;
 mod failure;
+mod grants;
 mod keys;
 mod opening;
 mod passphrase;
+mod pending;
 mod project;
 mod repository;
+mod review;
 mod roles;
 pub mod serve;
 mod webfolder;

@@ -131,6 +131,12 @@ impl<'a> Opener<'a> {
         Self { workspace, own: std::cell::OnceCell::new() }
     }
 
+    /// What opens a release, if the publisher's own key is on this machine.
+    pub(crate) fn content_if_here(&self, manifest: &Manifest) -> Result<Option<ContentKey>> {
+        let here = self.workspace.keys.path(GROUP, OWN).exists();
+        if here { self.content(manifest) } else { Ok(None) }
+    }
+
     /// What opens a release; nothing for an open one.
     pub(crate) fn content(&self, manifest: &Manifest) -> Result<Option<ContentKey>> {
         let Some(seal) = &manifest.seal else { return Ok(None) };

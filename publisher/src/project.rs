@@ -11,6 +11,7 @@ use farad::id::{AppId, Channel};
 use farad::seal::RecipientKey;
 use serde::{Deserialize, Serialize};
 
+use crate::commit::replace;
 use crate::failure::{Failure, Result};
 
 /// Its usual name.
@@ -130,14 +131,64 @@ impl Project {
         }
     }
 
-    /// The channel of this name.
+    /// The settings of the channel of this name.
     pub(crate) fn channel(&self, name: &str) -> Result<(Channel, &ChannelSettings)> {
         let unknown = || {
             let known: Vec<_> = self.channels.keys().map(String::as_str).collect();
-            let message = format!("there is no channel {name:?}; there is: {}", known.join(", "));
+            let known = known.join(", ");
+            let message = format!("{FILE} has no channel {name:?}; it has: {known}");
             Failure::new("unknown-channel", message)
         };
         let settings = self.channels.get(name).ok_or_else(unknown)?;
         Ok((name.parse().map_err(|_| unknown())?, settings))
+    }
+
+    /// Changes the file at `path`, and leaves what its owner wrote in it as it is.
+    pub(crate) fn note(&self, path: &Path, change: impl FnOnce(&mut Notes)) -> Result<()> {
+        let text = fs::read_to_string(path).map_err(|e| Failure::file("reading", path, &e))?;
+        let document = text.parse().map_err(|error: toml_edit::TomlError| {
+            Failure::new("config-invalid", format!("{}: {}", path.display(), error.message()))
+        })?;
+        let mut notes = Notes(document);
+        change(&mut notes);
+        replace(path, notes.0.to_string().as_bytes())
+    }
+}
+
+/// A project file that is being changed.
+pub(crate) struct Notes(toml_edit::DocumentMut);
+
+impl Notes {
+    /// Notes who holds a key.
+    pub(crate) fn holder(&mut self, id: &str, name: &str) {
+        if let Some(holders) = self.table("holders") {
+            holders.insert(id, toml_edit::value(name));
+        }
+    }
+
+    /// Gives a channel its settings, unless it has some.
+    pub(crate) fn channel(&mut self, name: &str, sealed: bool) {
+        let keep = i64::try_from(default_keep()).unwrap_or(i64::MAX);
+        let mut settings = toml_edit::Table::new();
+        settings.insert("keep", toml_edit::value(keep));
+        if sealed {
+            settings.insert("sealed", toml_edit::value(true));
+        }
+        if let Some(channels) = self.table("channels") {
+            channels.entry(name).or_insert(toml_edit::Item::Table(settings));
+        }
+    }
+
+    /// Drops a channel's settings.
+    pub(crate) fn remove_channel(&mut self, name: &str) {
+        if let Some(channels) = self.table("channels") {
+            channels.remove(name);
+        }
+    }
+
+    /// The table of this name, made if there is none.
+    fn table(&mut self, name: &str) -> Option<&mut dyn toml_edit::TableLike> {
+        let empty = toml_edit::Item::Table(toml_edit::Table::new());
+        self.0.entry(name).or_insert(empty).as_table_like_mut()
     }
 }

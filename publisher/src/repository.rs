@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use farad::digest::Digest;
 use farad::error::Result as CoreResult;
@@ -20,6 +20,7 @@ use farad::{json, limits};
 use serde::de::DeserializeOwned;
 
 use crate::failure::{Failure, Result};
+use crate::roles::{Authority, common};
 
 /// A repository's folder.
 #[derive(Debug, Clone)]
@@ -32,8 +33,8 @@ pub(crate) struct Repository {
 pub(crate) struct Current {
     pub(crate) root: Root,
     pub(crate) timestamp: Timestamp,
-    /// The timestamp's bytes: replaced only if they are still the same.
-    pub(crate) timestamp_bytes: Vec<u8>,
+    /// The timestamp's bytes, if there is one: replaced only if they are still the same.
+    pub(crate) timestamp_bytes: Option<Vec<u8>>,
     pub(crate) snapshot: Snapshot,
     pub(crate) targets: Targets,
     /// Delegated roles by name.
@@ -56,6 +57,11 @@ impl Repository {
         fs::read(&place).map_err(|error| Failure::file("reading", &place, &error))
     }
 
+    /// A file's whole content, if there is such a file.
+    pub(crate) fn read_if_there(&self, path: &str) -> Result<Option<Vec<u8>>> {
+        if self.has(path) { self.read(path).map(Some) } else { Ok(None) }
+    }
+
     /// Reads and verifies what is current, from the trust anchor `root` on.
     pub(crate) fn load(&self, root: &[u8], app: &AppId) -> Result<Current> {
         let timestamp_bytes = self.read("metadata/timestamp.json")?;
@@ -72,33 +78,16 @@ impl Repository {
         let root_version =
             (1..).take_while(|n| self.has(&format!("metadata/{n}.root.json"))).last();
         let trusted: Root = self.role("root", root_version.unwrap_or(1))?;
+        let timestamp_bytes = Some(timestamp_bytes);
         let current =
             Current { root: trusted, timestamp, timestamp_bytes, snapshot, targets, roles };
-        self.verify(root, app, &current)?;
-        Ok(current)
-    }
-
-    /// Walks every channel as a phone would, at a time when nothing has expired.
-    fn verify(&self, root: &[u8], app: &AppId, current: &Current) -> Result<()> {
-        let epoch = UnixTime::from_seconds(0);
-        let seed = BTreeMap::new();
-        let setting = Setting { root, now: epoch, built: epoch, order: Order::Strict, seed: &seed };
-        let (mut keep, mut source) = (MemoryKeep::default(), FolderSource(self.folder.clone()));
-        with_session(&setting, &mut keep, &mut source, |session| {
-            for channel in current.channels() {
-                let policy = session.target(&channel.policy_path(), limits::ROLE)?;
-                Policy::parse(&policy, app, &channel)?;
-                let rollout = session.target(&channel.rollout_path(), limits::ROLE)?;
-                Rollout::parse(&rollout, app, &channel)?;
-            }
-            Ok(())
-        })
-        .map_err(|error| {
-            let failure = Failure::from(error);
+        let mut source = Overlay { folder: self.folder.clone(), files: BTreeMap::new() };
+        verify(root, app, &current.authority().channels(), &mut source).map_err(|failure| {
             let message =
                 format!("the repository does not verify: {}; restore it first", failure.message);
             Failure { message, ..failure }
-        })
+        })?;
+        Ok(current)
     }
 
     fn role<T: DeserializeOwned>(&self, name: &str, version: u64) -> Result<T> {
@@ -126,15 +115,11 @@ impl Repository {
             (lists(channel.rollout_role())?, lists(channel.releases_role())?);
         let rollout = self.target(rollouts, &channel.rollout_path())?;
         let policy = self.target(releases, &channel.policy_path())?;
-        let prefix = format!("{channel}/releases/");
         let mut found = BTreeMap::new();
-        for path in releases.targets.keys() {
-            let sequence = path.strip_prefix(&prefix).and_then(|rest| rest.strip_suffix(".json"));
-            if let Some(sequence) = sequence.and_then(|text| text.parse().ok()) {
-                let bytes = self.target(releases, path)?;
-                let manifest = Manifest::parse(&bytes, app, channel, sequence)?;
-                found.insert(sequence, (Digest::of(&bytes), manifest));
-            }
+        for sequence in listed_sequences(releases, channel) {
+            let bytes = self.target(releases, &channel.release_path(sequence))?;
+            let manifest = Manifest::parse(&bytes, app, channel, sequence)?;
+            found.insert(sequence, (Digest::of(&bytes), manifest));
         }
         Ok(ChannelDocuments {
             rollout: Rollout::parse(&rollout, app, channel)?,
@@ -153,11 +138,72 @@ impl Repository {
 }
 
 impl Current {
-    /// The channels that the targets role delegates to.
-    pub(crate) fn channels(&self) -> Vec<Channel> {
-        let delegations = self.targets.delegations.iter().flat_map(|all| &all.roles);
-        delegations.filter_map(|role| role.name.strip_suffix("-releases")?.parse().ok()).collect()
+    /// What is current before anything is: everything at version 0, no keys, no channels.
+    pub(crate) fn nothing() -> Self {
+        let zero = |role| common(role, 0, UnixTime::from_seconds(0));
+        let (keys, roles) = (BTreeMap::new(), BTreeMap::new());
+        Self {
+            root: Root { common: zero("root"), consistent_snapshot: true, keys, roles },
+            timestamp: Timestamp {
+                common: zero("timestamp"),
+                signed_at: None,
+                meta: BTreeMap::new(),
+            },
+            timestamp_bytes: None,
+            snapshot: Snapshot { common: zero("snapshot"), meta: BTreeMap::new() },
+            targets: Targets {
+                common: zero("targets"),
+                targets: BTreeMap::new(),
+                delegations: None,
+            },
+            roles: BTreeMap::new(),
+        }
     }
+
+    /// Who may sign what.
+    pub(crate) fn authority(&self) -> Authority<'_> {
+        Authority { root: &self.root, targets: &self.targets }
+    }
+
+    /// Whether the snapshot lists this role.
+    pub(crate) fn lists(&self, role: &str) -> bool {
+        self.snapshot.meta.contains_key(&format!("{role}.json"))
+    }
+}
+
+/// Walks every channel as a phone would, from the trust anchor on, at a time when nothing has
+/// expired.
+pub(crate) fn verify(
+    anchor: &[u8],
+    app: &AppId,
+    channels: &[Channel],
+    source: &mut dyn Source,
+) -> Result<()> {
+    let epoch = UnixTime::from_seconds(0);
+    let seed = BTreeMap::new();
+    let setting =
+        Setting { root: anchor, now: epoch, built: epoch, order: Order::Strict, seed: &seed };
+    with_session(&setting, &mut MemoryKeep::default(), source, |session| {
+        for channel in channels {
+            let policy = session.target(&channel.policy_path(), limits::ROLE)?;
+            Policy::parse(&policy, app, channel)?;
+            let rollout = session.target(&channel.rollout_path(), limits::ROLE)?;
+            Rollout::parse(&rollout, app, channel)?;
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// The sequences of the releases that a channel's role lists.
+pub(crate) fn listed_sequences(releases: &Targets, channel: &Channel) -> Vec<u64> {
+    let prefix = format!("{channel}/releases/");
+    let sequence = |path: &String| {
+        let number = path.strip_prefix(&prefix)?.strip_suffix(".json")?.parse().ok()?;
+        // One spelling only: 07.json is no release.
+        (*path == channel.release_path(number)).then_some(number)
+    };
+    releases.targets.keys().filter_map(sequence).collect()
 }
 
 /// Where a target lies: its digest stands in front of the last segment.
@@ -182,34 +228,43 @@ fn signed<T: DeserializeOwned>(bytes: &[u8], name: &str) -> Result<T> {
     serde_json::from_value(signed).map_err(|error| malformed(error.to_string()))
 }
 
-/// A repository in a folder, as a phone would see it through a server.
-pub(crate) struct FolderSource(pub(crate) PathBuf);
+/// A repository in a folder, with some files before they are written, as a phone would see it
+/// through a server.
+pub(crate) struct Overlay {
+    pub(crate) folder: PathBuf,
+    /// By path in the repository; these come first.
+    pub(crate) files: BTreeMap<String, Vec<u8>>,
+}
 
-impl FolderSource {
-    fn file(&self, path: &Path, limit: u64) -> CoreResult<Option<Vec<u8>>> {
-        match fs::read(self.0.join(path)) {
+impl Overlay {
+    fn file(&self, path: &str, limit: u64) -> CoreResult<Option<Vec<u8>>> {
+        let read = match self.files.get(path) {
+            Some(bytes) => Ok(bytes.clone()),
+            None => fs::read(self.folder.join(path)),
+        };
+        match read {
             Ok(bytes) if bytes.len() as u64 <= limit => Ok(Some(bytes)),
-            Ok(_) => Err(farad::Error::TooLarge { what: path.display().to_string(), limit }),
+            Ok(_) => Err(farad::Error::TooLarge { what: path.to_owned(), limit }),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(farad::Error::storage(path.display().to_string(), error)),
+            Err(error) => Err(farad::Error::storage(path, error)),
         }
     }
 }
 
-impl Source for FolderSource {
+impl Source for Overlay {
     fn metadata(&mut self, file: &str, limit: u64) -> CoreResult<Option<Vec<u8>>> {
-        self.file(&Path::new("metadata").join(file), limit)
+        self.file(&format!("metadata/{file}"), limit)
     }
 
     fn timestamp(&mut self, _: Option<&str>, limit: u64) -> CoreResult<TimestampAnswer> {
-        Ok(match self.file(Path::new("metadata/timestamp.json"), limit)? {
+        Ok(match self.file("metadata/timestamp.json", limit)? {
             Some(bytes) => TimestampAnswer::Found { etag: None, date: None, bytes },
             None => TimestampAnswer::Missing,
         })
     }
 
     fn target(&mut self, path: &str, limit: u64) -> CoreResult<Option<Vec<u8>>> {
-        self.file(&Path::new("targets").join(path), limit)
+        self.file(&format!("targets/{path}"), limit)
     }
 }
 

@@ -6,6 +6,7 @@ mod support;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use support::{APP, Shop, files};
 
@@ -101,4 +102,209 @@ fn a_private_key_beside_another_ones_public_part_is_refused() {
     assert_eq!(code, "key-invalid");
     assert!(message.contains("snapshot.pub"), "{message}");
     assert!(shop.published() == before);
+}
+
+#[test]
+fn keys_of_every_role_can_be_replaced_and_phones_follow() {
+    let shop = Shop::new();
+    shop.release("1.0.0", 1);
+    fs::copy(shop.path("farad-root.json"), shop.path("shipped.json")).unwrap();
+    let server = shop.serve();
+    let mut phone = shop.device(&server, "phone");
+    phone.more = ["--root", "shipped.json"].map(str::to_owned).to_vec();
+    phone.update();
+    let rotate = |args: &[&str]| {
+        let rotate = [&["key", "rotate"], args, &["--no-passphrase"]].concat();
+        assert_eq!(shop.ok(&rotate)["published"], true, "{args:?}");
+    };
+    rotate(&["timestamp"]);
+    rotate(&["snapshot", "production-rollout"]);
+    rotate(&["production"]);
+    rotate(&["targets"]);
+    rotate(&["root", "--key", "root"]);
+    rotate(&["root", "--key", "recovery"]);
+    assert_eq!(phone.does("sync")["status"], "up-to-date");
+    // The old keys are no use: without them everything goes on.
+    let unused = shop.ok(&["key", "list"])["unused"].as_array().unwrap().clone();
+    assert_eq!(unused.len(), 7);
+    for file in unused {
+        fs::remove_file(shop.path("keys").join(file.as_str().unwrap())).unwrap();
+    }
+    shop.release("1.1.0", 2);
+    assert_eq!(phone.update()["version"], "1.1.0");
+    shop.ok(&["verify", "updates"]);
+    let fresh = shop.device(&server, "fresh");
+    assert_eq!(fresh.update()["version"], "1.1.0", "by the root that ships now");
+}
+
+#[test]
+fn a_change_of_keys_that_cannot_be_right_is_refused() {
+    let shop = Shop::new();
+    shop.ok(&["key", "new", "alice", "--no-passphrase"]);
+    let public = "keys/release/alice.pub";
+    shop.ok(&["key", "add", "production", "--public", public, "--holder", "Alice"]);
+    for (args, code, mentions) in [
+        (&["key", "add", "production", "--public", public][..], "exists", "already"),
+        (&["key", "add", "staging", "--public", public], "unknown-role", "production-releases"),
+        (&["key", "rotate", "production"], "unknown-key", "pass --key"),
+        (&["key", "rotate", "production", "--key", "bob"], "unknown-key", "bob"),
+        (&["key", "revoke", "bob"], "unknown-key", "bob"),
+        (&["key", "threshold", "production", "3"], "below-threshold", "3 of 2"),
+        (&["key", "threshold", "production", "0"], "below-threshold", "0 of 2"),
+        (&["key", "revoke", "timestamp"], "below-threshold", "1 of 0"),
+        (&["key", "add", "production", "--public", "farad.toml"], "key-invalid", "farad.toml"),
+    ] {
+        shop.refuses(args, code, mentions);
+    }
+    let before = shop.published();
+    shop.ok(&["key", "rotate", "timestamp", "--no-passphrase", "--dry-run"]);
+    assert!(shop.published() == before);
+    assert!(!shop.path("keys/online/timestamp-2.pem").exists());
+    // What its owner wrote in the project file is still there.
+    let text = fs::read_to_string(shop.path("farad.toml")).unwrap();
+    assert!(text.starts_with("# Made by") && text.contains("\"Alice\""), "{text}");
+    fs::rename(shop.path("keys/root"), shop.path("away")).unwrap();
+    let revoke = ["key", "revoke", "Alice"];
+    shop.refuses(&revoke, "key-missing", "targets has 0 of 1 signatures; missing: targets");
+}
+
+#[test]
+fn a_command_that_dies_between_the_new_root_and_its_timestamp_is_finished_by_the_next() {
+    let shop = Shop::new();
+    shop.release("1.0.0", 1);
+    let before = shop.published();
+    shop.ok(&["key", "rotate", "timestamp", "--no-passphrase"]);
+    let after = shop.published();
+    let timestamp = "metadata/timestamp.json".as_ref();
+    let root = "metadata/2.root.json".as_ref();
+    let ready = shop.path("updates/metadata/.timestamp.json.for-root-2");
+    let at = |path: &Path| shop.path("updates").join(path);
+    // Everything is there, and the timestamp lies ready; the root is there, or not yet.
+    for root_is_there in [true, false] {
+        fs::write(at(timestamp), &before[timestamp]).unwrap();
+        fs::write(&ready, &after[timestamp]).unwrap();
+        if !root_is_there {
+            fs::remove_file(at(root)).unwrap();
+            fs::copy(shop.path("updates/metadata/1.root.json"), shop.path("farad-root.json"))
+                .unwrap();
+        }
+        let stands = if root_is_there { &after } else { &before };
+        shop.ok(&["status"]);
+        assert!(fs::read(at(timestamp)).unwrap() == stands[timestamp]);
+        assert!(!ready.exists());
+        shop.ok(&["verify", "updates"]);
+        let server = shop.serve();
+        let phone = shop.device(&server, &format!("phone-{root_is_there}"));
+        assert_eq!(phone.update()["version"], "1.0.0");
+    }
+    // Without the root it never happened: the same again goes through.
+    shop.ok(&["key", "rotate", "snapshot", "--no-passphrase"]);
+    shop.ok(&["verify", "updates"]);
+}
+
+#[test]
+fn a_channel_that_comes_back_goes_on_where_it_was() {
+    let shop = Shop::new();
+    shop.ok(&["channel", "add", "beta", "--no-passphrase", "--threshold", "1of2"]);
+    shop.web("web", 1);
+    let release = |version: &str| {
+        let args = ["release", "web", "--channel", "beta", "--version", version];
+        shop.ok(&args)["sequence"].as_u64().unwrap()
+    };
+    assert_eq!((release("1.0.0"), release("1.1.0"), release("1.2.0")), (1, 2, 3));
+    shop.ok(&["revoke", "1.1.0", "--channel", "beta"]);
+    let server = shop.serve();
+    let mut phone = shop.device(&server, "phone");
+    phone.more = ["--channel", "beta"].map(str::to_owned).to_vec();
+    assert_eq!(phone.update()["version"], "1.2.0");
+
+    shop.ok(&["channel", "remove", "beta"]);
+    assert_eq!(shop.fails(&["channel", "remove", "beta"]).0, "unknown-channel");
+    let listed = shop.ok(&["channel", "list"])["channels"].as_array().unwrap().clone();
+    assert_eq!(listed.len(), 1);
+    shop.ok(&["verify", "updates"]);
+    assert_eq!(phone.fails("sync").0, "config-invalid");
+    assert_eq!(phone.does("boot")["version"], "1.2.0", "it keeps what it has");
+
+    shop.ok(&["channel", "add", "beta", "--no-passphrase"]);
+    assert_eq!(phone.does("sync")["status"], "not-offered");
+    assert_eq!(release("2.0.0"), 4);
+    assert_eq!(phone.update()["version"], "2.0.0");
+    let status = shop.ok(&["status"]);
+    let beta = status["channels"].as_array().unwrap();
+    let beta = beta.iter().find(|channel| channel["channel"] == "beta").unwrap();
+    assert_eq!((&beta["floor"], &beta["revoked"]), (&3.into(), &serde_json::json!([2])));
+    shop.ok(&["verify", "updates"]);
+}
+
+#[test]
+fn a_repository_has_no_more_channels_than_phones_look_through() {
+    let shop = Shop::empty();
+    let mut args = vec!["init", "--app", APP, "--no-passphrase"];
+    let names: Vec<_> = (1..=15).map(|n| format!("c{n}")).collect();
+    names.iter().for_each(|name| args.extend(["--channel", name]));
+    shop.ok(&args);
+    shop.refuses(&["channel", "add", "c16", "--no-passphrase"], "too-large", "15");
+    shop.web("web", 1);
+    shop.ok(&["release", "web", "--channel", "c15", "--version", "1.0.0"]);
+    let server = shop.serve();
+    let mut phone = shop.device(&server, "phone");
+    phone.more = ["--channel", "c15"].map(str::to_owned).to_vec();
+    assert_eq!(phone.update()["version"], "1.0.0");
+}
+
+const DAY: u64 = 86_400;
+
+#[test]
+fn refresh_signs_what_is_due_and_names_the_rest_with_their_holders() {
+    let mut shop = Shop::new();
+    shop.release("1.0.0", 1);
+    let today = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    fs::rename(shop.path("keys/root"), shop.path("away")).unwrap();
+    let due = |shop: &mut Shop, days: u64| {
+        shop.now = Some(today.as_secs() + days * DAY);
+        let said = shop.ok(&["refresh"]);
+        let mut signed: Vec<_> =
+            said["signed"].as_array().unwrap().iter().map(|r| r.as_str().unwrap()).collect();
+        signed.sort_unstable();
+        let elsewhere = said["elsewhere"].as_array().unwrap().iter();
+        let elsewhere: Vec<_> = elsewhere.map(|r| r["role"].as_str().unwrap()).collect();
+        (signed.join(" "), elsewhere.join(" "))
+    };
+    assert_eq!(due(&mut shop, 6), (String::new(), String::new()));
+    assert_eq!(due(&mut shop, 8), ("timestamp".to_owned(), String::new()));
+    assert_eq!(due(&mut shop, 16), ("snapshot timestamp".to_owned(), String::new()));
+    let (signed, elsewhere) = due(&mut shop, 190);
+    assert_eq!(signed, "production-releases production-rollout snapshot timestamp");
+    assert_eq!(elsewhere, "targets");
+    let output = shop.run(&["refresh"]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("targets, by 1 of targets ("), "the holder's name: {said}");
+    // With root's keys at hand, root too; past two years everything.
+    fs::rename(shop.path("away"), shop.path("keys/root")).unwrap();
+    let all_but_releases = "production-rollout root snapshot targets timestamp";
+    assert_eq!(due(&mut shop, 370), (all_but_releases.to_owned(), String::new()));
+    let everything = "production-releases production-rollout root snapshot targets timestamp";
+    assert_eq!(due(&mut shop, 370 + 731), (everything.to_owned(), String::new()));
+    shop.ok(&["verify", "updates"]);
+}
+
+#[test]
+fn status_warns_of_keys_that_lie_together() {
+    let shop = Shop::empty();
+    shop.ok(&["init", "--app", APP, "--no-passphrase", "--threshold", "production=2of3"]);
+    let warnings = |shop: &Shop| {
+        let status = shop.ok(&["status"]);
+        let warnings = status["warnings"].as_array().unwrap().clone();
+        warnings.iter().map(|w| w.as_str().unwrap().to_owned()).collect::<Vec<_>>().join("; ")
+    };
+    let said = warnings(&shop);
+    for part in ["beside the online keys", "several root keys", "production-releases needs 2"] {
+        assert!(said.contains(part), "{said}");
+    }
+    fs::rename(shop.path("keys/root"), shop.path("away")).unwrap();
+    let (bob, carol) = (Shop::empty(), Shop::empty());
+    shop.hand_key("release/production-releases-2", &bob);
+    shop.hand_key("release/production-releases-3", &carol);
+    assert_eq!(warnings(&shop), "");
 }

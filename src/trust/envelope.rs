@@ -17,11 +17,12 @@ use crate::{hex, json};
 
 /// A metadata file taken apart, nothing verified yet.
 pub(super) struct Envelope {
-    role: String,
-    signed: Value,
-    message: Vec<u8>,
+    pub(super) role: String,
+    pub(super) signed: Value,
+    /// The bytes that signatures cover.
+    pub(super) message: Vec<u8>,
     /// Signatures by key id, in hex.
-    signatures: Vec<(String, String)>,
+    pub(super) signatures: Vec<(String, String)>,
 }
 
 impl Envelope {

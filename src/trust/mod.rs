@@ -9,6 +9,8 @@
 //! and what is kept when, `chain` how the shipped root meets the kept ones.
 
 mod chain;
+#[cfg(feature = "publish")]
+pub mod draft;
 mod envelope;
 pub mod key;
 pub mod metadata;

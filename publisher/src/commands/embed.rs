@@ -62,7 +62,11 @@ pub(crate) fn run(args: &EmbedArgs, config: &Path, passphrases: &Passphrases) ->
         });
         let mut edit = Edit::default();
         workspace.put_policy(&mut edit, &channel, &policy)?;
-        workspace.publish(edit, false)?;
+        let outcome = workspace.publish(edit, false)?;
+        if !outcome.is_published() {
+            let text = "Run the command again once that is published.";
+            return Ok(outcome.report(text, json!({ "channel": channel })));
+        }
     }
     // The set that was just published: a reference against rollback for fresh installs.
     let current = workspace.repository.load(&workspace.root, &workspace.project.app)?;

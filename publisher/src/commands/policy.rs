@@ -48,14 +48,14 @@ pub(crate) fn revoke(
         workspace.put_rollout(&mut edit, &channel, &rollout)?;
     }
     workspace.put_policy(&mut edit, &channel, &policy)?;
-    workspace.publish(edit, args.dry_run)?;
+    let outcome = workspace.publish(edit, args.dry_run)?;
     let warning = if left {
         ""
     } else {
         "\nNothing else in the list may run: phones go back to their built-in bundle. Release a fix."
     };
     let text = format!("Revoked {version} in {channel}{}.{warning}", dry_note(args.dry_run));
-    Ok(Report::new(text, json!({ "channel": channel, "revoked": policy.revoked })))
+    Ok(outcome.report(text, json!({ "channel": channel, "revoked": policy.revoked })))
 }
 
 pub(crate) fn floor(args: &PolicyArgs, config: &Path, passphrases: &Passphrases) -> Result<Report> {
@@ -80,12 +80,12 @@ pub(crate) fn floor(args: &PolicyArgs, config: &Path, passphrases: &Passphrases)
         workspace.put_rollout(&mut edit, &channel, &rollout)?;
     }
     workspace.put_policy(&mut edit, &channel, &policy)?;
-    workspace.publish(edit, args.dry_run)?;
+    let outcome = workspace.publish(edit, args.dry_run)?;
     let text = format!(
         "Nothing older than {} (sequence {}) runs in {channel} any more{}.",
         args.version,
         policy.floor,
         dry_note(args.dry_run)
     );
-    Ok(Report::new(text, json!({ "channel": channel, "floor": policy.floor })))
+    Ok(outcome.report(text, json!({ "channel": channel, "floor": policy.floor })))
 }

@@ -73,7 +73,7 @@ fn named(workspace: &Workspace) -> Result<BTreeSet<String>> {
     let mut blob = |blob: &Blob| {
         named.insert(blob.path());
     };
-    for channel in current.channels() {
+    for channel in current.authority().channels() {
         let documents = workspace.repository.channel(current, &workspace.project.app, &channel)?;
         for (_, manifest) in documents.releases.values() {
             manifest.blobs().for_each(&mut blob);

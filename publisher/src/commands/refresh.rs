@@ -1,18 +1,26 @@
-//! `farad refresh`: signs anew what is past half its life and whose key is here.
+//! `farad refresh`: signs anew what is past half its life, or what is asked for.
+//!
+//! Without a name, every role is signed whose keys here suffice; what else is due is named with the
+//! holders of its keys. A role that is named is signed whatever its age, and waits for further
+//! signatures if it needs them.
 
 use std::path::Path;
 
 use serde_json::json;
 
+use super::share::role_of;
 use super::status::expiries;
 use super::{Report, Workspace, dry_note};
-use crate::edit::{Edit, lifetime};
+use crate::edit::Edit;
 use crate::failure::Result;
 use crate::passphrase::Passphrases;
+use crate::roles::lifetime;
 
 /// Arguments of `farad refresh`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Refresh {
+    /// Roles to sign whatever their age, or channels for their releases
+    roles: Vec<String>,
     /// Check and sign, write nothing
     #[arg(long)]
     dry_run: bool,
@@ -20,37 +28,46 @@ pub(crate) struct Refresh {
 
 pub(crate) fn run(args: &Refresh, config: &Path, passphrases: &Passphrases) -> Result<Report> {
     let workspace = Workspace::open(config, passphrases)?;
+    let authority = workspace.current.authority();
+    let names = authority.names();
+    let asked = args.roles.iter().map(|role| role_of(role, &names)).collect::<Result<Vec<_>>>()?;
     let mut edit = Edit::default();
     let (mut signed, mut elsewhere) = (Vec::new(), Vec::new());
     for (role, expires) in expiries(&workspace) {
         let left = expires.seconds().saturating_sub(workspace.now.seconds());
-        if left > lifetime(&role) / 2 {
-            continue;
-        }
-        // A root is signed in a ceremony of its own.
-        if role == "root" || !workspace.keys.has(&role) {
-            elsewhere.push(role);
+        let wanted =
+            if asked.is_empty() { left <= lifetime(&role) / 2 } else { asked.contains(&role) };
+        let Some(may) = authority.of(&role).filter(|_| wanted) else { continue };
+        let here = workspace.keys.holding(may.role)?.len() as u64;
+        if asked.is_empty() && here < may.role.threshold {
+            let holders: Vec<_> =
+                may.role.keyids.iter().map(|id| workspace.project.label(id)).collect();
+            elsewhere.push((role, may.role.threshold, holders));
             continue;
         }
         match role.as_str() {
-            "timestamp" => {}
+            "root" => drop(edit.root(&workspace.current)),
+            "timestamp" => edit.timestamp = true,
             "snapshot" => edit.snapshot = true,
-            name => {
-                edit.role(&workspace.current, name)?;
-            }
+            name => drop(edit.role(&workspace.current, name)?),
         }
         signed.push(role);
     }
-    if !signed.is_empty() {
-        workspace.publish(edit, args.dry_run)?;
-    }
     let mut text = if signed.is_empty() {
-        "Nothing is past half its life.".to_owned()
+        "Nothing is past half its life whose keys are here.".to_owned()
     } else {
         format!("Signed anew: {}{}.", signed.join(", "), dry_note(args.dry_run))
     };
-    if !elsewhere.is_empty() {
-        text += &format!("\nDue, and their keys are not here: {}.", elsewhere.join(", "));
+    for (role, need, holders) in &elsewhere {
+        text += &format!("\nDue, and not signed: {role}, by {need} of {}.", holders.join(", "));
     }
-    Ok(Report::new(text, json!({ "signed": signed, "elsewhere": elsewhere })))
+    let elsewhere: Vec<_> = elsewhere
+        .into_iter()
+        .map(|(role, need, holders)| json!({ "role": role, "need": need, "holders": holders }))
+        .collect();
+    let json = json!({ "signed": signed, "elsewhere": elsewhere });
+    if signed.is_empty() {
+        return Ok(Report::new(text, json));
+    }
+    Ok(workspace.publish(edit, args.dry_run)?.report(text, json))
 }

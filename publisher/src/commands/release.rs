@@ -13,6 +13,7 @@ use farad::rollout::{Offer, Offered, Rollout};
 use farad::seal::{FEATURE, Object, Sealer};
 use serde_json::json;
 
+use super::channel::last_sequence;
 use super::{Report, Workspace, dry_note, percent, salt};
 use crate::edit::{BlobSource, Edit};
 use crate::failure::{Failure, Result};
@@ -148,7 +149,7 @@ pub(crate) fn run(args: &Release, config: &Path, passphrases: &Passphrases) -> R
     };
     let offer = Offering { share: args.rollout, mandatory: args.mandatory };
     list(&workspace, &mut edit, &channel, &settings, &documents, &manifest, offer)?;
-    workspace.publish(edit, args.dry_run)?;
+    let outcome = workspace.publish(edit, args.dry_run)?;
     let text = format!(
         "Released {} (sequence {}) in {channel} to {}: {} files, {} bytes, {} to download{}{}.",
         manifest.version,
@@ -160,7 +161,7 @@ pub(crate) fn run(args: &Release, config: &Path, passphrases: &Passphrases) -> R
         sealed_note(&manifest),
         dry_note(args.dry_run),
     );
-    Ok(Report::new(text, describe(&manifest, args.rollout)))
+    Ok(outcome.report(text, describe(&manifest, args.rollout)))
 }
 
 pub(crate) fn promote(args: &Promote, config: &Path, passphrases: &Passphrases) -> Result<Report> {
@@ -184,7 +185,7 @@ pub(crate) fn promote(args: &Promote, config: &Path, passphrases: &Passphrases) 
     let mut edit = Edit::default();
     let offer = Offering { share: args.rollout, mandatory: false };
     list(&workspace, &mut edit, &channel, &settings, &to, &manifest, offer)?;
-    workspace.publish(edit, args.dry_run)?;
+    let outcome = workspace.publish(edit, args.dry_run)?;
     let text = format!(
         "Promoted {} from {} to {channel} (sequence {}) for {}{}.",
         manifest.version,
@@ -193,7 +194,7 @@ pub(crate) fn promote(args: &Promote, config: &Path, passphrases: &Passphrases) 
         percent(args.rollout),
         dry_note(args.dry_run),
     );
-    Ok(Report::new(text, describe(&manifest, args.rollout)))
+    Ok(outcome.report(text, describe(&manifest, args.rollout)))
 }
 
 /// To whom a release is offered.
@@ -267,9 +268,8 @@ pub(crate) fn find_version<'a>(
 
 fn next_sequence(documents: &ChannelDocuments) -> u64 {
     let listed = documents.releases.keys().next_back().copied().unwrap_or(0);
-    // A built-in release may have left the list; its sequence is taken all the same.
-    let built_in = documents.policy.builtins.iter().map(|builtin| builtin.sequence).max();
-    listed.max(built_in.unwrap_or(0)) + 1
+    // What has left the list keeps its sequence all the same.
+    listed.max(last_sequence(&documents.policy)) + 1
 }
 
 fn refuse_same_version(

@@ -83,9 +83,9 @@ pub(crate) fn run(args: &RolloutArgs, config: &Path, passphrases: &Passphrases) 
     };
     let mut edit = Edit::default();
     workspace.put_rollout(&mut edit, &channel, &rollout)?;
-    workspace.publish(edit, args.dry_run)?;
+    let outcome = workspace.publish(edit, args.dry_run)?;
     let json = json!({ "channel": channel, "offers": rollout.offers, "paused": rollout.paused });
-    Ok(Report::new(format!("In {channel}: {said}{}.", dry_note(args.dry_run)), json))
+    Ok(outcome.report(format!("In {channel}: {said}{}.", dry_note(args.dry_run)), json))
 }
 
 pub(crate) fn rollback(
@@ -116,7 +116,7 @@ pub(crate) fn rollback(
     rollout.paused = false;
     let mut edit = Edit::default();
     workspace.put_rollout(&mut edit, &channel, &rollout)?;
-    workspace.publish(edit, args.dry_run)?;
+    let outcome = workspace.publish(edit, args.dry_run)?;
     let (to, dry) = (name_of(&target, &documents), dry_note(args.dry_run));
     let text = match from {
         Some(from) => {
@@ -124,7 +124,7 @@ pub(crate) fn rollback(
         }
         None => format!("{channel} offers {to}{dry}."),
     };
-    Ok(Report::new(text, json!({ "channel": channel, "offers": rollout.offers })))
+    Ok(outcome.report(text, json!({ "channel": channel, "offers": rollout.offers })))
 }
 
 /// What everyone would have without the current offer: the offer behind it, else the next lower

@@ -10,8 +10,8 @@ use serde_json::json;
 
 use super::rollout::name_of;
 use super::{Report, Workspace, percent};
-use crate::edit::lifetime;
 use crate::failure::{Failure, Result};
+use crate::roles::{is_offline, lifetime};
 
 const DAY: u64 = 86_400;
 /// The offline roles are warned of this long before they expire.
@@ -51,7 +51,7 @@ pub(crate) fn status(args: &Status, config: &Path) -> Result<Report> {
     let mut failed = false;
     for (role, expires) in expiries(&workspace) {
         let left = expires.seconds().saturating_sub(workspace.now.seconds());
-        let offline = matches!(role.as_str(), "root" | "targets") || role.ends_with("-releases");
+        let offline = is_offline(&role);
         let (note, bad) = if left == 0 {
             ("  EXPIRED", true)
         } else if offline && left < OFFLINE_WARNING {
@@ -66,8 +66,8 @@ pub(crate) fn status(args: &Status, config: &Path) -> Result<Report> {
         json_roles.push(json!({ "role": role, "expires": expires, "ok": !bad }));
     }
     let mut channels = Vec::new();
-    for name in workspace.project.channels.keys() {
-        let (channel, _, documents) = workspace.channel(name)?;
+    for channel in workspace.current.authority().channels() {
+        let (channel, _, documents) = workspace.channel(channel.as_str())?;
         let _ = writeln!(text, "\n{channel}: {} releases listed", documents.releases.len());
         for offer in &documents.rollout.offers {
             let name = name_of(&offer.release, &documents);
@@ -85,13 +85,7 @@ pub(crate) fn status(args: &Status, config: &Path) -> Result<Report> {
             "paused": documents.rollout.paused, "floor": policy.floor, "revoked": policy.revoked,
         }));
     }
-    let mut warnings = Vec::new();
-    if workspace.keys.has("root") && workspace.keys.has("timestamp") {
-        warnings.push("a root key lies beside the online keys: move keys/root away");
-    }
-    if workspace.keys.has("root") && workspace.keys.has("recovery") {
-        warnings.push("the recovery key lies beside the root key: keep it elsewhere");
-    }
+    let warnings = warnings(&workspace)?;
     for warning in &warnings {
         let _ = writeln!(text, "\nWarning: {warning}.");
     }
@@ -99,25 +93,55 @@ pub(crate) fn status(args: &Status, config: &Path) -> Result<Report> {
     Ok(Report { text: text.trim_end().to_owned(), json, failed })
 }
 
+/// What is wrong about the keys that are here.
+fn warnings(workspace: &Workspace) -> Result<Vec<String>> {
+    let authority = workspace.current.authority();
+    let here = |role: &str| match authority.of(role) {
+        Some(may) => workspace.keys.holding(may.role),
+        None => Ok(Vec::new()),
+    };
+    let online = !here("timestamp")?.is_empty() || !here("snapshot")?.is_empty();
+    let mut warnings = Vec::new();
+    if online && !here("root")?.is_empty() {
+        warnings.push("a root key lies beside the online keys: move keys/root away".to_owned());
+    }
+    if here("root")?.len() > 1 {
+        warnings.push("several root keys lie together: keep each elsewhere".to_owned());
+    }
+    for role in authority.names() {
+        let need = authority.of(&role).map_or(0, |may| may.role.threshold);
+        let count = here(&role)?.len() as u64;
+        if need > 1 && count >= need {
+            warnings.push(format!(
+                "{role} needs {need} signatures, and {count} of its keys lie here: hand them out"
+            ));
+        }
+    }
+    Ok(warnings)
+}
+
 /// Every role with its expiry.
 pub(crate) fn expiries(workspace: &Workspace) -> Vec<(String, UnixTime)> {
     let current = &workspace.current;
-    let mut found = vec![
-        ("root".to_owned(), current.root.common.expires),
-        ("targets".to_owned(), current.targets.common.expires),
-        ("snapshot".to_owned(), current.snapshot.common.expires),
-        ("timestamp".to_owned(), current.timestamp.common.expires),
-    ];
-    let delegated = current.roles.iter().map(|(name, role)| (name.clone(), role.common.expires));
-    found.extend(delegated);
-    found
+    let expiry = |role: &String| match role.as_str() {
+        "root" => Some(current.root.common.expires),
+        "targets" => Some(current.targets.common.expires),
+        "snapshot" => Some(current.snapshot.common.expires),
+        "timestamp" => Some(current.timestamp.common.expires),
+        name => current.roles.get(name).map(|role| role.common.expires),
+    };
+    let names = current.authority().names().into_iter();
+    names.filter_map(|role| Some((role.clone(), expiry(&role)?))).collect()
 }
 
 pub(crate) fn history(args: &History, config: &Path) -> Result<Report> {
     let workspace = Workspace::read(config)?;
     let names: Vec<String> = match &args.channel {
         Some(name) => vec![name.clone()],
-        None => workspace.project.channels.keys().cloned().collect(),
+        None => {
+            let channels = workspace.current.authority().channels();
+            channels.iter().map(ToString::to_string).collect()
+        }
     };
     let (mut text, mut all) = (String::new(), Vec::new());
     for name in names {

@@ -9,13 +9,16 @@
 mod files;
 pub(crate) mod pem;
 
+use std::cell::RefCell;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use farad::trust::key::Key;
+use farad::trust::metadata::RoleKeys;
 use farad::trust::sign::{Ed25519, Signer};
 use pkcs8::SecretDocument;
 use ring::rand::{SecureRandom, SystemRandom};
+use zeroize::Zeroizing;
 
 use crate::failure::{Failure, Result};
 use crate::passphrase::Passphrases;
@@ -33,11 +36,24 @@ pub(crate) fn group(role: &str) -> &'static str {
     }
 }
 
+/// Reads the name of a folder of keys.
+pub(crate) fn parse_group(text: &str) -> Result<&'static str, String> {
+    let found = GROUPS.into_iter().find(|group| *group == text);
+    found.ok_or_else(|| format!("it is one of {}", GROUPS.join(", ")))
+}
+
 /// Keys in a folder.
-#[derive(Debug, Clone)]
 pub(crate) struct Keys {
     folder: PathBuf,
     passphrases: Passphrases,
+    /// Made, and not yet written.
+    fresh: RefCell<Vec<Fresh>>,
+}
+
+struct Fresh {
+    found: Found,
+    document: Zeroizing<Vec<u8>>,
+    text: Zeroizing<String>,
 }
 
 /// A key of which at least the public part lies here.
@@ -57,7 +73,7 @@ pub(crate) struct Found {
 
 impl Keys {
     pub(crate) fn new(folder: PathBuf, passphrases: Passphrases) -> Self {
-        Self { folder, passphrases }
+        Self { folder, passphrases, fresh: RefCell::default() }
     }
 
     /// Where the private part of a key lies.
@@ -80,6 +96,7 @@ impl Keys {
                 found.push(Found { group, name, public, id, private });
             }
         }
+        found.extend(self.fresh.borrow().iter().map(|fresh| fresh.found.clone()));
         Ok(found)
     }
 
@@ -120,41 +137,65 @@ impl Keys {
         Ok(names)
     }
 
-    /// The key that is named after its role.
-    pub(crate) fn named(&self, role: &str) -> Result<Found> {
-        let found = self.found()?.into_iter().find(|key| key.private && key.name == role);
-        found.ok_or_else(|| {
-            let place = self.path(group(role), role);
-            let message = format!("the key of {role} is not here ({})", place.display());
-            Failure::new("key-missing", message)
-        })
-    }
-
-    /// Whether the key that is named after its role lies here.
-    pub(crate) fn has(&self, role: &str) -> bool {
-        self.named(role).is_ok()
+    /// The keys of a role whose private part is here.
+    pub(crate) fn holding(&self, role: &RoleKeys) -> Result<Vec<Found>> {
+        let mut found = self.found()?;
+        found.retain(|key| key.private && role.keyids.contains(&key.id));
+        Ok(found)
     }
 
     /// Refuses a name that files have already.
     pub(crate) fn refuse_taken(&self, group: &str, name: &str) -> Result<()> {
+        let fresh = self.fresh.borrow();
+        let mut fresh = fresh.iter().map(|fresh| (fresh.found.group, fresh.found.name.as_str()));
+        let made = fresh.any(|taken| taken == (group, name));
         for path in [self.path(group, name), self.public_path(group, name)] {
-            if path.exists() {
+            if made || path.exists() {
                 return Err(Failure::new("exists", format!("{} exists already", path.display())));
             }
         }
         Ok(())
     }
 
-    /// Makes a key. `slot` names its passphrase: keys of one slot share one, which is asked for
-    /// once; without a slot it is not encrypted.
-    pub(crate) fn create(&self, group: &str, name: &str, slot: Option<&str>) -> Result<Key> {
+    /// A name of the form `NAME`, `NAME-2`, `NAME-3` that no files have.
+    pub(crate) fn free_name(&self, group: &str, name: &str) -> String {
+        let candidates = std::iter::once(name.to_owned());
+        let mut candidates = candidates.chain((2..).map(|n| format!("{name}-{n}")));
+        let free = candidates.find(|name| self.refuse_taken(group, name).is_ok());
+        free.unwrap_or_else(|| name.to_owned())
+    }
+
+    /// Makes a key, in memory until [`Keys::store`]. `slot` names its passphrase: keys of one slot
+    /// share one, which is asked for once; without a slot it is not encrypted.
+    pub(crate) fn make(
+        &self,
+        group: &'static str,
+        name: &str,
+        slot: Option<&str>,
+    ) -> Result<Found> {
+        self.refuse_taken(group, name)?;
+        let passphrase = slot.map(|slot| self.passphrases.choose(slot, group)).transpose()?;
         let document = pem::generate()?;
         let broken = || Failure::new("key-invalid", "the new key cannot be used");
         let public = pem::signer(&document).ok_or_else(broken)?.public().clone();
-        self.create_document(group, name, &document, slot)?;
-        let shown = public.to_pem().ok_or_else(broken)?;
-        write_private(&self.public_path(group, name), shown.as_bytes())?;
-        Ok(public)
+        let text = pem::encode(&document, passphrase.as_ref().map(|text| text.as_str()))?;
+        let (id, name) = (public.id(), name.to_owned());
+        let found = Found { group, name, public, id, private: true };
+        self.fresh.borrow_mut().push(Fresh { found: found.clone(), document, text });
+        Ok(found)
+    }
+
+    /// Writes the keys that were made.
+    pub(crate) fn store(&self) -> Result<()> {
+        for Fresh { found, text, .. } in self.fresh.take() {
+            let (group, name) = (found.group, &found.name);
+            let unknown = || Failure::new("key-invalid", "the new key cannot be shown");
+            let public = found.public.to_pem().ok_or_else(unknown)?;
+            private_folder(&self.folder.join(group))?;
+            write_private(&self.path(group, name), text.as_bytes())?;
+            write_private(&self.public_path(group, name), public.as_bytes())?;
+        }
+        Ok(())
     }
 
     /// Writes the private part of a new key, encrypted if `slot` names a passphrase.
@@ -180,6 +221,10 @@ impl Keys {
     /// The key, opened with a passphrase if it needs one.
     pub(crate) fn open(&self, key: &Found) -> Result<Ed25519> {
         let path = self.path(key.group, &key.name);
+        if let Some(fresh) = self.fresh.borrow().iter().find(|fresh| fresh.found.id == key.id) {
+            let broken = || Failure::new("key-invalid", "the new key cannot be used");
+            return pem::signer(&fresh.document).ok_or_else(broken);
+        }
         let document = self.open_document(key.group, &key.name)?;
         let broken = || {
             let path = path.display();

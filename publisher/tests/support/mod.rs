@@ -41,6 +41,51 @@ impl Shop {
         Self { home: tempfile::tempdir().unwrap(), passphrases: None, now: None }
     }
 
+    /// Takes over what another machine shares: everything but keys.
+    pub fn pull(&self, from: &Self) {
+        for shared in ["updates", "pending"].map(|name| self.path(name)) {
+            let _ = fs::remove_dir_all(shared);
+        }
+        for (path, bytes) in files(from.home.path()) {
+            let top = path.iter().next().unwrap();
+            if ["updates", "pending", "farad.toml", "farad-root.json"].iter().any(|s| *s == top) {
+                let place = self.home.path().join(path);
+                fs::create_dir_all(place.parent().unwrap()).unwrap();
+                fs::write(place, bytes).unwrap();
+            }
+        }
+    }
+
+    /// Hands a key to another machine, and keeps no copy.
+    pub fn hand_key(&self, key: &str, to: &Self) {
+        let (group, _) = key.split_once('/').unwrap();
+        fs::create_dir_all(to.path("keys").join(group)).unwrap();
+        for part in ["pem", "pub"] {
+            let file = format!("keys/{key}.{part}");
+            fs::rename(self.path(&file), to.path(&file)).unwrap();
+        }
+    }
+
+    /// Succeeds without having published, and returns the file that waits.
+    pub fn waits(&self, args: &[&str]) -> String {
+        let before = self.published();
+        let said = self.ok(args);
+        assert_eq!(said["published"], false, "{said}");
+        assert!(self.published() == before, "{args:?} changed the repository");
+        let file = said["pending"]["file"].as_str().unwrap().to_owned();
+        assert!(self.path(&file).exists());
+        file
+    }
+
+    /// Fails with this code and changes no published file.
+    pub fn refuses(&self, args: &[&str], code: &str, mentions: &str) {
+        let before = self.published();
+        let (got, message) = self.fails(args);
+        assert_eq!(got, code, "{message}");
+        assert!(message.contains(mentions), "{message}");
+        assert!(self.published() == before, "{args:?} changed the repository");
+    }
+
     pub fn path(&self, path: &str) -> PathBuf {
         self.home.path().join(path)
     }

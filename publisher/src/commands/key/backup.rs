@@ -21,8 +21,8 @@ pub(super) struct Backup {
     /// Folder to copy them to
     to: PathBuf,
     /// Only the keys of this folder; all by default
-    #[arg(long, value_parser = keys::GROUPS)]
-    group: Option<String>,
+    #[arg(long, value_parser = keys::parse_group)]
+    group: Option<&'static str>,
 }
 
 pub(super) fn run(args: &Backup, config: &Path, passphrases: &Passphrases) -> Result<Report> {
@@ -37,7 +37,7 @@ pub(super) fn run(args: &Backup, config: &Path, passphrases: &Passphrases) -> Re
     }
     let keys = Keys::new(project.keys(), passphrases.clone());
     let mut found = keys.found()?;
-    found.retain(|key| key.private && args.group.as_deref().is_none_or(|only| only == key.group));
+    found.retain(|key| key.private && args.group.is_none_or(|only| only == key.group));
     if found.is_empty() {
         return Err(Failure::new("key-missing", "there is no such key here"));
     }

@@ -8,15 +8,16 @@ use serde_json::json;
 
 use crate::commands::{Report, Workspace};
 use crate::failure::Result;
-use crate::roles;
+use crate::roles::May;
 
 pub(super) fn run(config: &Path) -> Result<Report> {
     let workspace = Workspace::read(config)?;
     let found = workspace.keys.found()?;
     let (mut text, mut json_roles) = (String::new(), Vec::new());
     let mut used = BTreeSet::new();
-    for role in roles::names(&workspace.current) {
-        let Some((keys, may)) = roles::keys_of(&workspace.current, &role) else { continue };
+    let authority = workspace.current.authority();
+    for role in authority.names() {
+        let Some(May { keys, role: may }) = authority.of(&role) else { continue };
         let _ = writeln!(text, "{role}: {} of {}", may.threshold, may.keyids.len());
         let mut json_keys = Vec::new();
         for id in &may.keyids {

@@ -16,8 +16,8 @@ pub(super) struct New {
     /// Name of the key's files, such as your own
     name: String,
     /// Folder to put it in: release for the releases of a channel, root for root and targets
-    #[arg(long, default_value = "release", value_parser = keys::GROUPS)]
-    group: String,
+    #[arg(long, default_value = "release", value_parser = keys::parse_group)]
+    group: &'static str,
     /// Leave the key unencrypted: for trying things only
     #[arg(long)]
     no_passphrase: bool,
@@ -28,8 +28,9 @@ pub(super) fn run(args: &New, config: &Path, passphrases: &Passphrases) -> Resul
     let project = Project::load(config)?;
     let keys = Keys::new(project.keys(), passphrases.clone());
     let slot = (!args.no_passphrase).then_some(args.name.as_str());
-    let public = keys.create(&args.group, &args.name, slot)?;
-    let (id, place) = (public.id(), keys.public_path(&args.group, &args.name));
+    let id = keys.make(args.group, &args.name, slot)?.id;
+    keys.store()?;
+    let place = keys.public_path(args.group, &args.name);
     let text = format!(
         "Made the {} key {} ({}).\n\
          Send {} to whoever may add it to a role with `farad key add`; keep the .pem beside it.\n\

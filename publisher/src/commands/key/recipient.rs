@@ -156,7 +156,7 @@ fn list(config: &Path) -> Result<Report> {
         recipients.push(json!({ "name": name, "kid": kid, "channels": settings.channels }));
     }
     let mut releases = Vec::new();
-    for channel in workspace.current.channels() {
+    for channel in workspace.current.authority().channels() {
         let documents = workspace.repository.channel(&workspace.current, &project.app, &channel)?;
         for (_, manifest) in documents.releases.values() {
             let Some(seal) = &manifest.seal else { continue };

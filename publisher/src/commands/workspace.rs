@@ -1,0 +1,206 @@
+//! What every command that changes or reads a repository starts from, and how a change ends:
+//! published, or waiting in a file for the signatures that it lacks.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use farad::id::Channel;
+use farad::time::UnixTime;
+
+use super::Outcome;
+use super::outcome::lines;
+use crate::change::{Change, Wait};
+use crate::clock;
+use crate::commit::{self, Locked, replace};
+use crate::edit::Edit;
+use crate::failure::{Failure, Result};
+use crate::keys::Keys;
+use crate::passphrase::Passphrases;
+use crate::pending;
+use crate::project::{ChannelSettings, Project};
+use crate::repository::{ChannelDocuments, Current, Repository};
+
+/// The folder of changes that wait for signatures, beside `farad.toml`.
+const PENDING: &str = "pending";
+
+/// A project, its repository as it is, and the keys that are here.
+pub(crate) struct Workspace {
+    pub(crate) project: Project,
+    pub(crate) repository: Repository,
+    pub(crate) current: Current,
+    pub(crate) keys: Keys,
+    /// The trust anchor.
+    pub(crate) root: Vec<u8>,
+    pub(crate) now: UnixTime,
+    _lock: Option<Locked>,
+}
+
+impl Workspace {
+    /// Opens the project at `config` for changing its repository.
+    pub(crate) fn open(config: &Path, passphrases: &Passphrases) -> Result<Self> {
+        Self::load(config, passphrases, true)
+    }
+
+    /// Opens the project at `config` for reading.
+    pub(crate) fn read(config: &Path) -> Result<Self> {
+        Self::load(config, &Passphrases::default(), false)
+    }
+
+    /// A project whose repository is still to be made.
+    pub(crate) fn create(project: Project, passphrases: &Passphrases) -> Result<Self> {
+        let repository = Repository { folder: project.repository() };
+        for folder in ["metadata", "targets", "blobs"].map(|name| repository.folder.join(name)) {
+            fs::create_dir_all(&folder)
+                .map_err(|error| Failure::file("making", &folder, &error))?;
+        }
+        let lock = Some(commit::lock(&repository)?);
+        let keys = Keys::new(project.keys(), passphrases.clone());
+        let (current, now) = (Current::nothing(), clock::now());
+        Ok(Self { project, repository, current, keys, root: Vec::new(), now, _lock: lock })
+    }
+
+    fn load(config: &Path, passphrases: &Passphrases, change: bool) -> Result<Self> {
+        let project = Project::load(config)?;
+        let repository = Repository { folder: project.repository() };
+        if !repository.folder.join("metadata").is_dir() {
+            let message = format!("there is no repository at {}", repository.folder.display());
+            return Err(Failure::new("no-repository", message));
+        }
+        let change = change || commit::is_unfinished(&repository)?;
+        let lock = if change { Some(commit::lock(&repository)?) } else { None };
+        if lock.is_some() {
+            commit::finish(&repository)?;
+        }
+        let path = project.root_file();
+        let root = fs::read(&path).map_err(|error| Failure::file("reading", &path, &error))?;
+        let current = repository.load(&root, &project.app)?;
+        let keys = Keys::new(project.keys(), passphrases.clone());
+        let now = clock::now();
+        // Signed by a clock that was wrong: phones hold later files against it.
+        if current.timestamp.signed_at.is_some_and(|signed| signed > now.plus(3600)) {
+            let message = "the newest timestamp was signed in the future by this machine's clock; set the clock right";
+            return Err(Failure::new("clock", message));
+        }
+        Ok(Self { project, repository, current, keys, root, now, _lock: lock })
+    }
+
+    /// A channel of the repository, with its documents and its settings in the project.
+    pub(crate) fn channel(
+        &self,
+        name: &str,
+    ) -> Result<(Channel, ChannelSettings, ChannelDocuments)> {
+        let channels = self.current.authority().channels();
+        let found = channels.iter().find(|channel| channel.as_str() == name);
+        let channel = found.cloned().ok_or_else(|| {
+            let known: Vec<_> = channels.iter().map(Channel::as_str).collect();
+            let message = format!("there is no channel {name:?}; there is: {}", known.join(", "));
+            Failure::new("unknown-channel", message)
+        })?;
+        // Which channels there are is signed; how they are kept is the project's own affair.
+        let settings = self.project.channel(name)?.1.clone();
+        let documents = self.repository.channel(&self.current, &self.project.app, &channel)?;
+        Ok((channel, settings, documents))
+    }
+
+    /// Signs an edit with the keys that are here, and publishes it or lets it wait.
+    pub(crate) fn publish(&self, edit: Edit, dry: bool) -> Result<Outcome> {
+        let mut change = Change::new(edit, &self.repository, &self.current, self.now)?;
+        let added = change.sign(&self.keys, &self.current)?;
+        let waits = change.waits(&self.keys, &self.current)?;
+        if !waits.is_empty() && added.is_empty() {
+            let message = format!("no key for this is here: {}", self.tell(&waits).join("; "));
+            return Err(Failure::new("key-missing", message));
+        }
+        let file = self.pending_file(&change);
+        if !waits.is_empty() && file.exists() {
+            let message = format!(
+                "another change of the same files waits in {}; sign it or remove it first",
+                file.display()
+            );
+            return Err(Failure::new("exists", message));
+        }
+        self.carry_out(&change, waits, &file, dry)
+    }
+
+    /// Publishes a change that lacks nothing, else writes it to `file`.
+    pub(crate) fn carry_out(
+        &self,
+        change: &Change,
+        waits: Vec<Wait>,
+        file: &Path,
+        dry: bool,
+    ) -> Result<Outcome> {
+        if !dry {
+            // Before anything names them.
+            self.keys.store()?;
+        }
+        if !waits.is_empty() {
+            if !dry {
+                pending::write(file, change, &self.project.app)?;
+            }
+            let labels = waits.iter().flat_map(|wait| &wait.keys);
+            let labels = labels.map(|id| (id.clone(), self.project.label(id))).collect();
+            let file = (!dry).then(|| file.to_owned());
+            return Ok(Outcome::Waits { file, waits, labels });
+        }
+        let new_root = change.publish(
+            (&self.repository, &self.current, &self.keys),
+            (&self.root, &self.project.app),
+            self.now,
+            dry,
+        )?;
+        if dry {
+            return Ok(Outcome::Tried);
+        }
+        if let Some(root) = new_root {
+            // What the next build of the app ships.
+            replace(&self.project.root_file(), &root)?;
+        }
+        Ok(Outcome::Published)
+    }
+
+    /// One line for each role that waits.
+    pub(crate) fn tell(&self, waits: &[Wait]) -> Vec<String> {
+        let labels = waits.iter().flat_map(|wait| &wait.keys);
+        let labels: Vec<_> = labels.map(|id| (id.clone(), self.project.label(id))).collect();
+        lines(waits, &labels)
+    }
+
+    /// Where a change waits, named after its most precious role.
+    fn pending_file(&self, change: &Change) -> PathBuf {
+        let rank = |role: &str| match role {
+            "root" => 0,
+            "targets" => 1,
+            role if role.ends_with("-releases") => 2,
+            _ => 3,
+        };
+        let first = change.builds_on.iter().min_by_key(|(role, _)| rank(role));
+        let name = first.map_or_else(
+            || "online".to_owned(),
+            |(role, base)| format!("{role}-{}", base.version + 1),
+        );
+        self.project.base.join(PENDING).join(format!("{name}.zip"))
+    }
+
+    /// Replaces the rollout of a channel.
+    pub(crate) fn put_rollout(
+        &self,
+        edit: &mut Edit,
+        channel: &Channel,
+        rollout: &farad::rollout::Rollout,
+    ) -> Result<()> {
+        let bytes = rollout.to_bytes()?;
+        edit.put(&self.current, &channel.rollout_role(), &channel.rollout_path(), bytes)
+    }
+
+    /// Replaces the policy of a channel.
+    pub(crate) fn put_policy(
+        &self,
+        edit: &mut Edit,
+        channel: &Channel,
+        policy: &farad::rollout::Policy,
+    ) -> Result<()> {
+        let bytes = policy.to_bytes()?;
+        edit.put(&self.current, &channel.releases_role(), &channel.policy_path(), bytes)
+    }
+}

@@ -1,0 +1,206 @@
+//! Writing a change into the repository, in an order that never shows half of it.
+//!
+//! Enters: finished files. Leaves: the next version of the repository. Whatever a phone could reach
+//! before is still there; what is new becomes reachable at one moment: when `timestamp.json` is
+//! replaced, or, where root gives other keys to online roles, when the new root appears. The
+//! timestamp that belongs to it lies ready by then, and the next command puts it in place should
+//! this one die in between. `timestamp.json` is replaced only if it is still the one that was read.
+//! Strays of a run that died are removed by the next one.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use farad::digest::Digest;
+
+use crate::edit::BlobSource;
+use crate::failure::{Failure, Result};
+use crate::repository::{Current, Repository};
+
+/// Two people who release at once are no error: the second waits half a minute.
+const LOCK_TRIES: u32 = 300;
+const LOCK_PAUSE: Duration = Duration::from_millis(100);
+
+const TIMESTAMP: &str = "metadata/timestamp.json";
+/// A timestamp that waits for the root of the version that its name ends with.
+const READY: &str = ".timestamp.json.for-root-";
+
+/// What is to be written.
+pub(crate) struct Step<'a> {
+    pub(crate) blobs: Vec<(Digest, &'a BlobSource)>,
+    /// Target files and metadata, by path, in this order.
+    pub(crate) files: Vec<(String, Vec<u8>)>,
+    /// The next root and its version.
+    pub(crate) root: Option<(u64, Vec<u8>)>,
+    pub(crate) timestamp: Option<Vec<u8>>,
+}
+
+/// Writes it.
+pub(crate) fn commit(repository: &Repository, current: &Current, step: Step<'_>) -> Result<()> {
+    remove_strays(repository, current)?;
+    for (digest, source) in step.blobs {
+        let read =
+            |path: &Path| fs::read(path).map_err(|error| Failure::file("reading", path, &error));
+        let path = repository.folder.join("blobs").join(digest.to_string());
+        match source {
+            BlobSource::Bytes(bytes) => create(&path, bytes)?,
+            BlobSource::File(from) => create(&path, &read(from)?)?,
+        }
+    }
+    for (path, bytes) in step.files {
+        create(&repository.folder.join(path), &bytes)?;
+    }
+    let read = repository.read_if_there(TIMESTAMP)?;
+    if read != current.timestamp_bytes {
+        let message = "somebody else changed the repository meanwhile; run the command again";
+        return Err(Failure::new("conflict", message));
+    }
+    let place = repository.folder.join(TIMESTAMP);
+    let Some((version, root)) = step.root else {
+        return step.timestamp.map_or(Ok(()), |bytes| replace(&place, &bytes));
+    };
+    let ready = place.with_file_name(format!("{READY}{version}"));
+    if let Some(bytes) = &step.timestamp {
+        replace(&ready, bytes)?;
+    }
+    create(&repository.folder.join(format!("metadata/{version}.root.json")), &root)?;
+    if step.timestamp.is_some() { put_in_place(&ready, &place) } else { Ok(()) }
+}
+
+/// Finishes what a command began that died between the new root and its timestamp. True if there
+/// was something to finish.
+pub(crate) fn finish(repository: &Repository) -> Result<bool> {
+    let mut finished = false;
+    for (version, ready) in ready_timestamps(repository)? {
+        if repository.has(&format!("metadata/{version}.root.json")) {
+            put_in_place(&ready, &repository.folder.join(TIMESTAMP))?;
+            finished = true;
+        } else {
+            fs::remove_file(&ready).map_err(|error| Failure::file("removing", &ready, &error))?;
+        }
+    }
+    Ok(finished)
+}
+
+/// Whether [`finish`] has something to do.
+pub(crate) fn is_unfinished(repository: &Repository) -> Result<bool> {
+    Ok(!ready_timestamps(repository)?.is_empty())
+}
+
+fn ready_timestamps(repository: &Repository) -> Result<Vec<(u64, PathBuf)>> {
+    let folder = repository.folder.join("metadata");
+    let failed = |error: std::io::Error| Failure::file("reading", &folder, &error);
+    let mut found = Vec::new();
+    for entry in fs::read_dir(&folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if let Some(version) = name.strip_prefix(READY).and_then(|version| version.parse().ok()) {
+            found.push((version, path));
+        }
+    }
+    Ok(found)
+}
+
+fn put_in_place(ready: &Path, place: &Path) -> Result<()> {
+    let renamed = fs::rename(ready, place).and_then(|()| sync_folder_of(place));
+    renamed.map_err(|error| Failure::file("writing", place, &error))
+}
+
+/// The right to change a repository, for as long as it is held.
+pub(crate) struct Locked {
+    _file: File,
+}
+
+/// Takes the repository's lock; waits a while for a command that has it.
+pub(crate) fn lock(repository: &Repository) -> Result<Locked> {
+    let path = repository.folder.join(".lock");
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(|error| Failure::file("opening", &path, &error))?;
+    for _ in 0..LOCK_TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(Locked { _file: file }),
+            Err(fs::TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+            Err(fs::TryLockError::Error(error)) => {
+                return Err(Failure::file("locking", &path, &error));
+            }
+        }
+    }
+    Err(Failure::new("busy", "another command is changing this repository; wait for it"))
+}
+
+/// Writes a file that must not exist with other bytes.
+pub(crate) fn create(path: &Path, bytes: &[u8]) -> Result<()> {
+    if let Ok(found) = fs::read(path) {
+        if found == bytes {
+            return Ok(());
+        }
+        let message = format!("{} exists with other content", path.display());
+        return Err(Failure::new("conflict", message));
+    }
+    replace(path, bytes)
+}
+
+/// Writes a file so that a reader sees all of it or none: temporary file, fsync, rename.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
+    let folder = folder_of(path);
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = folder.join(format!(".{name}.tmp"));
+    let written = fs::create_dir_all(folder).and_then(|()| {
+        let mut file = File::create(&temporary)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        drop(file);
+        fs::rename(&temporary, path)?;
+        sync_folder_of(path)
+    });
+    written.map_err(|error| {
+        let _ = fs::remove_file(&temporary);
+        Failure::file("writing", path, &error)
+    })
+}
+
+fn folder_of(path: &Path) -> &Path {
+    // The parent of a bare name is the empty path, which is no folder.
+    path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."))
+}
+
+/// Makes the names in a file's folder durable; Windows has no such thing.
+fn sync_folder_of(path: &Path) -> std::io::Result<()> {
+    if cfg!(unix) { File::open(folder_of(path))?.sync_all() } else { Ok(()) }
+}
+
+/// Removes what a run that died left behind: metadata newer than what the timestamp leads to, and
+/// temporary files.
+fn remove_strays(repository: &Repository, current: &Current) -> Result<()> {
+    let folder = repository.folder.join("metadata");
+    let failed = |error: std::io::Error| Failure::file("reading", &folder, &error);
+    let mut strays = BTreeSet::new();
+    for entry in fs::read_dir(&folder).map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
+        let version_of = |name: &str| -> Option<(u64, String)> {
+            let (version, rest) = name.split_once('.')?;
+            Some((version.parse().ok()?, rest.to_owned()))
+        };
+        let newer = version_of(&name).is_some_and(|(version, rest)| {
+            let known = match rest.as_str() {
+                "root.json" => return false,
+                "snapshot.json" => Some(current.snapshot.common.version),
+                rest => current.snapshot.meta.get(rest).map(|file| file.version),
+            };
+            known.is_none_or(|known| version > known)
+        });
+        if newer || name.ends_with(".tmp") {
+            strays.insert(folder.join(name));
+        }
+    }
+    for stray in strays {
+        fs::remove_file(&stray).map_err(|error| Failure::file("removing", &stray, &error))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,136 @@
+//! Looking into a release before it is signed: every blob hashed again, the pack unpacked, its
+//! files compared with another release's.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+
+use farad::release::{Blob, Index, Layout, Manifest};
+use farad::seal::{ContentKey, Object, ObjectKey};
+use farad::store::RealDisk;
+use farad::unpack::{Stream, decode, unpack};
+
+use crate::change::Change;
+use crate::edit::BlobSource;
+use crate::failure::{Failure, Result};
+use crate::opening::Opener;
+use crate::pending::check_blob;
+use crate::repository::Repository;
+
+/// More differences than this are counted, not listed.
+const LISTED: usize = 200;
+
+/// Where the blobs of a release are: in the change that brings it, or in the repository.
+pub(crate) struct Contents<'a> {
+    pub(crate) change: &'a Change,
+    pub(crate) repository: &'a Repository,
+    /// Opens sealed releases, if the publisher's opening key is here.
+    pub(crate) opener: Opener<'a>,
+}
+
+impl Contents<'_> {
+    /// Hashes and unpacks a release, and returns its index; nothing for a sealed one whose key is not
+    /// here. Its blobs are hashed all the same.
+    pub(crate) fn open(&self, manifest: &Manifest) -> Result<Option<Index>> {
+        for blob in manifest.blobs() {
+            check_blob(blob, &mut *self.read(blob)?)?;
+        }
+        let Some(index) = self.index(manifest)? else { return Ok(None) };
+        let content = self.opener.content_if_here(manifest)?;
+        let content = content.as_ref();
+        let layout = self.small(manifest, &manifest.layout, Object::Layout, content)?;
+        let layout = Layout::parse(&layout, &index, &manifest.pack)?;
+        let failed =
+            |error: std::io::Error| Failure::new("storage", format!("a temporary folder: {error}"));
+        let folder = tempfile::tempdir().map_err(failed)?;
+        let disk = RealDisk::new(folder.path()).map_err(failed)?;
+        let mut pieces = Stream::new(self.read(&manifest.pack)?);
+        let key = object_key(manifest, &manifest.pack, Object::Pack, content)?;
+        unpack(&mut pieces, key.as_ref(), &|_| true, &index, &layout, &disk, "files")?;
+        Ok(Some(index))
+    }
+
+    /// The index of a release, unless it is sealed and its key not here.
+    pub(crate) fn index(&self, manifest: &Manifest) -> Result<Option<Index>> {
+        let content = self.opener.content_if_here(manifest)?;
+        if manifest.seal.is_some() && content.is_none() {
+            return Ok(None);
+        }
+        let bytes = self.small(manifest, &manifest.index, Object::Index, content.as_ref())?;
+        let index = Index::parse(&bytes)?;
+        if manifest.is_of(&index.identity(), content.as_ref())? {
+            return Ok(Some(index));
+        }
+        let message = format!("the files of {} are not those it names", manifest.version);
+        Err(Failure::new("hash-mismatch", message))
+    }
+
+    fn small(
+        &self,
+        manifest: &Manifest,
+        blob: &Blob,
+        kind: Object,
+        content: Option<&ContentKey>,
+    ) -> Result<Vec<u8>> {
+        check_blob(blob, &mut *self.read(blob)?)?;
+        let mut bytes = Vec::new();
+        self.read(blob)?
+            .take(blob.length)
+            .read_to_end(&mut bytes)
+            .map_err(|error| Failure::new("storage", format!("{}: {error}", blob.path())))?;
+        let key = object_key(manifest, blob, kind, content)?;
+        Ok(decode(&bytes, key, blob, kind.as_str())?)
+    }
+
+    fn read(&self, blob: &Blob) -> Result<Box<dyn Read>> {
+        let path = match self.change.blobs.get(&blob.sha256) {
+            Some(BlobSource::Bytes(bytes)) => {
+                return Ok(Box::new(std::io::Cursor::new(bytes.clone())));
+            }
+            Some(BlobSource::File(path)) => path.clone(),
+            None => self.repository.folder.join(blob.path()),
+        };
+        let file = File::open(&path).map_err(|error| Failure::file("reading", &path, &error))?;
+        Ok(Box::new(file))
+    }
+}
+
+fn object_key(
+    manifest: &Manifest,
+    blob: &Blob,
+    kind: Object,
+    content: Option<&ContentKey>,
+) -> Result<Option<ObjectKey>> {
+    let both = content.zip(blob.salt);
+    let key = both.map(|(content, salt)| content.object(&manifest.app, kind, &salt));
+    Ok(key.transpose()?)
+}
+
+/// How the files of `new` differ from those of `old`, one line each.
+pub(crate) fn differences(old: Option<&Index>, new: &Index) -> Vec<String> {
+    let by_path = |index: &Index| -> BTreeMap<String, (u64, farad::digest::Digest)> {
+        let files = index.files().iter();
+        files.map(|file| (file.path.clone(), (file.length, file.sha256))).collect()
+    };
+    let (old, new) = (old.map(by_path).unwrap_or_default(), by_path(new));
+    let mut lines = Vec::new();
+    for (path, (length, digest)) in &new {
+        match old.get(path) {
+            None => lines.push(format!("+ {path}  {length} bytes")),
+            Some((before, same)) if same != digest => {
+                lines.push(format!("~ {path}  {before} to {length} bytes"));
+            }
+            Some(_) => {}
+        }
+    }
+    lines.extend(old.keys().filter(|path| !new.contains_key(*path)).map(|p| format!("- {p}")));
+    if lines.is_empty() {
+        lines.push("no file differs".to_owned());
+    }
+    let more = lines.len().saturating_sub(LISTED);
+    if more > 0 {
+        lines.truncate(LISTED);
+        lines.push(format!("… and {more} more"));
+    }
+    lines
+}

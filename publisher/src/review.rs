@@ -1,0 +1,344 @@
+//! What a change would do, for whoever is asked to sign it: worked out from the signed files
+//! themselves, and from nothing that its author says of it.
+//!
+//! Enters: a change, and the repository as it is. Leaves: one line for each difference. Every blob
+//! that a new release names is hashed again, its pack is unpacked, and its files are compared with
+//! those of the release that is offered now. Refuses: a role that lists what no phone asks for, a
+//! manifest in place of another, delegations of another shape, offers of what is not listed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use farad::id::Channel;
+use farad::release::Manifest;
+use farad::rollout::{Offered, Policy, Rollout};
+use farad::trust::metadata::{Root, Targets};
+use serde::Serialize;
+
+use crate::change::Change;
+use crate::commands::{Workspace, percent};
+use crate::content::{Contents, differences};
+use crate::failure::{Failure, Result};
+use crate::opening::Opener;
+use crate::project::Project;
+use crate::repository::{Current, Repository, listed_sequences, target_file};
+use crate::roles::{Authority, delegations};
+
+/// What changes in one role.
+#[derive(Debug, Serialize)]
+pub(crate) struct Section {
+    pub(crate) role: String,
+    pub(crate) version: u64,
+    pub(crate) expires: farad::time::UnixTime,
+    pub(crate) changes: Vec<String>,
+}
+
+/// What a change would do, role by role.
+pub(crate) fn review(change: &Change, workspace: &Workspace) -> Result<Vec<Section>> {
+    let Workspace { project, repository, current, .. } = workspace;
+    let contents = Contents { change, repository, opener: Opener::new(workspace) };
+    let reviewer = Reviewer { change, project, repository, current, contents };
+    let mut sections = Vec::new();
+    for (role, draft) in &change.drafts {
+        let (common, changes) = if role == "root" {
+            let root: Root = draft.read()?;
+            (root.common.clone(), reviewer.root(&root)?)
+        } else {
+            let targets: Targets = draft.read()?;
+            let changes = match (role.as_str(), channel_of(role, change.after())) {
+                ("targets", _) => reviewer.targets(&targets)?,
+                (_, Some((channel, true))) => reviewer.releases(role, &channel, &targets)?,
+                (_, Some((channel, false))) => reviewer.rollout(role, &channel, &targets)?,
+                _ => return Err(refuse(&format!("{role} is no role of this repository"))),
+            };
+            (targets.common, changes)
+        };
+        let (role, version, expires) = (role.clone(), common.version, common.expires);
+        sections.push(Section { role, version, expires, changes });
+    }
+    Ok(sections)
+}
+
+/// The channel of a role, and whether it is the one of its releases.
+fn channel_of(role: &str, after: Authority<'_>) -> Option<(Channel, bool)> {
+    let channels = after.channels().into_iter();
+    channels
+        .filter_map(|channel| match role {
+            _ if channel.releases_role() == role => Some((channel, true)),
+            _ if channel.rollout_role() == role => Some((channel, false)),
+            _ => None,
+        })
+        .next()
+}
+
+struct Reviewer<'a> {
+    change: &'a Change,
+    project: &'a Project,
+    repository: &'a Repository,
+    current: &'a Current,
+    contents: Contents<'a>,
+}
+
+impl Reviewer<'_> {
+    fn root(&self, root: &Root) -> Result<Vec<String>> {
+        if !root.consistent_snapshot || !root.roles.keys().eq(self.current.root.roles.keys()) {
+            return Err(refuse(&"root is of another shape"));
+        }
+        let roles = root.roles.keys();
+        Ok(roles.flat_map(|role| self.keys(role)).collect())
+    }
+
+    fn targets(&self, targets: &Targets) -> Result<Vec<String>> {
+        if !targets.targets.is_empty() {
+            return Err(refuse(&"targets lists files of its own"));
+        }
+        let (before, after) = (self.current.authority(), self.change.after());
+        let mut expected = BTreeMap::new();
+        for delegation in after.channels().iter().flat_map(delegations) {
+            expected.insert(delegation.name.clone(), delegation);
+        }
+        let all = targets.delegations.iter().flat_map(|all| &all.roles);
+        for delegation in all.clone() {
+            let fits = expected.remove(&delegation.name).is_some_and(|mut expected| {
+                expected.keys = delegation.keys.clone();
+                expected == *delegation
+            });
+            if !fits {
+                let message = format!("the delegation to {} is of another shape", delegation.name);
+                return Err(refuse(&message));
+            }
+        }
+        if let Some(missing) = expected.keys().next() {
+            return Err(refuse(&format!("there is no delegation to {missing}")));
+        }
+        let mut changes = Vec::new();
+        let (old, new) = (before.channels(), after.channels());
+        changes.extend(new.iter().filter(|c| !old.contains(c)).map(|c| format!("+ channel {c}")));
+        changes.extend(old.iter().filter(|c| !new.contains(c)).map(|c| format!("- channel {c}")));
+        changes.extend(all.flat_map(|delegation| self.keys(&delegation.name)));
+        Ok(changes)
+    }
+
+    /// How keys and threshold of a role change.
+    fn keys(&self, role: &str) -> Vec<String> {
+        let (before, after) = (self.current.authority().of(role), self.change.after().of(role));
+        let ids = |may: &Option<crate::roles::May<'_>>| -> BTreeSet<String> {
+            may.iter().flat_map(|may| may.role.keyids.clone()).collect()
+        };
+        let (old, new) = (ids(&before), ids(&after));
+        let scheme = |id: &String| {
+            let key =
+                after.and_then(|may| may.keys.get(id)).or(before.and_then(|m| m.keys.get(id)));
+            key.map_or("", |key| key.scheme()).to_owned()
+        };
+        let line = |sign: &str, id: &String| {
+            let (who, scheme) = (self.project.label(id), scheme(id));
+            format!("{sign} key of {role}: {who}, {scheme}, id {id}")
+        };
+        let mut changes: Vec<String> = new.difference(&old).map(|id| line("+", id)).collect();
+        changes.extend(old.difference(&new).map(|id| line("-", id)));
+        let threshold = |may: Option<crate::roles::May<'_>>| may.map_or(0, |m| m.role.threshold);
+        let (from, to) = (threshold(before), threshold(after));
+        if from != to && before.is_some() {
+            let of = new.len();
+            changes.push(format!("~ {role} takes {to} of {of} signatures, until now {from}"));
+        }
+        changes
+    }
+
+    fn releases(&self, role: &str, channel: &Channel, new: &Targets) -> Result<Vec<String>> {
+        let old = self.current.roles.get(role).map(|old| &old.targets);
+        let old_digest = |path: &str| old.and_then(|old| old.get(path));
+        let sequences = listed_sequences(new, channel);
+        let known: BTreeSet<String> = sequences.iter().map(|s| channel.release_path(*s)).collect();
+        for (path, file) in &new.targets {
+            if *path != channel.policy_path() && !known.contains(path) {
+                return Err(refuse(&format!("{role} lists {path}, which no phone asks for")));
+            }
+            if known.contains(path) && old_digest(path).is_some_and(|old| old != file) {
+                return Err(refuse(&format!("{path} stands in place of another manifest")));
+            }
+        }
+        if new.delegations.is_some() {
+            return Err(refuse(&format!("{role} delegates to others")));
+        }
+        let mut changes = Vec::new();
+        for sequence in sequences {
+            let path = channel.release_path(sequence);
+            if old_digest(&path).is_none() {
+                let bytes = self.document(new, &path)?;
+                let manifest = Manifest::parse(&bytes, &self.project.app, channel, sequence)?;
+                changes.extend(self.release(channel, &manifest)?);
+            }
+        }
+        for path in old.iter().flat_map(|old| old.keys()) {
+            if !new.targets.contains_key(path) {
+                changes.push(format!("- {path} leaves the list"));
+            }
+        }
+        let policy = |bytes: &[u8]| Policy::parse(bytes, &self.project.app, channel);
+        let after = policy(&self.document(new, &channel.policy_path())?)?;
+        let before = match self.current.roles.get(role) {
+            Some(old) => policy(&self.repository.target(old, &channel.policy_path())?)?,
+            None => Policy::open(self.project.app.clone(), channel.clone()),
+        };
+        changes.extend(policy_changes(&before, &after));
+        Ok(changes)
+    }
+
+    /// A new release, looked into, against the one that is offered now.
+    fn release(&self, channel: &Channel, manifest: &Manifest) -> Result<Vec<String>> {
+        let opened = self.contents.open(manifest)?;
+        let offered = self.offered(channel)?;
+        let mut changes = vec![format!(
+            "+ release {} (sequence {}), {} bytes to download, {} unpacked",
+            manifest.version, manifest.sequence, manifest.pack.length, manifest.pack.decoded,
+        )];
+        let Some(index) = opened else {
+            changes.push("  sealed, and its key is not here: its files cannot be shown".to_owned());
+            return Ok(changes);
+        };
+        let old = match &offered {
+            Some(offered) => self.contents.index(offered)?,
+            None => None,
+        };
+        let against = match (&offered, &old) {
+            (Some(offered), Some(_)) => {
+                format!("against {}, which is offered now", offered.version)
+            }
+            _ => "nothing to compare it with is offered now".to_owned(),
+        };
+        changes.push(format!("  {} files; {against}:", index.files().len()));
+        let lines = differences(old.as_ref(), &index);
+        changes.extend(lines.into_iter().map(|line| format!("    {line}")));
+        Ok(changes)
+    }
+
+    /// The manifest of the first release that is offered now.
+    fn offered(&self, channel: &Channel) -> Result<Option<Manifest>> {
+        if !self.current.authority().channels().contains(channel) {
+            return Ok(None);
+        }
+        let documents = self.repository.channel(self.current, &self.project.app, channel)?;
+        let offers = documents.rollout.offers.iter();
+        let first = offers.filter_map(|offer| match offer.release {
+            Offered::Release { sequence, .. } => documents.releases.get(&sequence),
+            Offered::Builtin => None,
+        });
+        Ok(first.map(|(_, manifest)| manifest.clone()).next())
+    }
+
+    fn rollout(&self, role: &str, channel: &Channel, new: &Targets) -> Result<Vec<String>> {
+        let path = channel.rollout_path();
+        if !new.targets.keys().eq([&path]) || new.delegations.is_some() {
+            return Err(refuse(&format!("{role} lists more than {path}")));
+        }
+        let after = Rollout::parse(&self.document(new, &path)?, &self.project.app, channel)?;
+        let names = self.names(channel)?;
+        for offer in &after.offers {
+            if let Offered::Release { sequence, manifest } = offer.release {
+                let listed =
+                    names.get(&sequence).is_some_and(|(digest, _)| *digest == manifest.to_string());
+                if !listed {
+                    let message = format!("{role} offers sequence {sequence}, which is not listed");
+                    return Err(refuse(&message));
+                }
+            }
+        }
+        let before = match self.current.roles.get(role) {
+            Some(old) => {
+                let bytes = self.repository.target(old, &path)?;
+                tell(&Rollout::parse(&bytes, &self.project.app, channel)?, &names)
+            }
+            None => "nothing".to_owned(),
+        };
+        let after = tell(&after, &names);
+        if before == after {
+            return Ok(Vec::new());
+        }
+        Ok(vec![format!("~ offers {after}"), format!("  until now {before}")])
+    }
+
+    /// Digest and version of each release that will be listed, by sequence.
+    fn names(&self, channel: &Channel) -> Result<BTreeMap<u64, (String, String)>> {
+        let role = channel.releases_role();
+        let draft =
+            self.change.drafts.get(&role).map(|draft| draft.read::<Targets>()).transpose()?;
+        let missing = || refuse(&format!("there is no role {role}"));
+        let listed = match &draft {
+            Some(listed) => listed,
+            None => self.current.roles.get(&role).ok_or_else(missing)?,
+        };
+        let mut names = BTreeMap::new();
+        for sequence in listed_sequences(listed, channel) {
+            let bytes = self.document(listed, &channel.release_path(sequence))?;
+            let manifest = Manifest::parse(&bytes, &self.project.app, channel, sequence)?;
+            let digest = farad::digest::Digest::of(&bytes).to_string();
+            names.insert(sequence, (digest, manifest.version));
+        }
+        Ok(names)
+    }
+
+    /// A listed document, from the change or from the repository.
+    fn document(&self, role: &Targets, path: &str) -> Result<Vec<u8>> {
+        let digest = role.targets.get(path).and_then(|file| file.hashes.get("sha256"));
+        let digest = digest.ok_or_else(|| refuse(&format!("{path} is not listed")))?;
+        match self.change.targets.get(&target_file(path, digest)) {
+            Some(bytes) => Ok(bytes.clone()),
+            None => self.repository.target(role, path),
+        }
+    }
+}
+
+fn policy_changes(before: &Policy, after: &Policy) -> Vec<String> {
+    let mut changes = Vec::new();
+    if before.floor != after.floor {
+        let (from, to) = (before.floor, after.floor);
+        changes.push(format!("~ floor {to}, until now {from}"));
+    }
+    let old: BTreeSet<_> = before.revoked.iter().collect();
+    let new: BTreeSet<_> = after.revoked.iter().collect();
+    changes.extend(new.difference(&old).map(|s| format!("+ sequence {s} is revoked")));
+    changes.extend(old.difference(&new).map(|s| format!("- sequence {s} is no longer revoked")));
+    for builtin in &after.builtins {
+        if !before.builtins.contains(builtin) {
+            changes.push(format!("+ sequence {} is built into apps", builtin.sequence));
+        }
+    }
+    for builtin in &before.builtins {
+        if !after.builtins.contains(builtin) {
+            changes.push(format!("- sequence {} is no longer built into apps", builtin.sequence));
+        }
+    }
+    changes
+}
+
+/// A rollout in words.
+fn tell(rollout: &Rollout, names: &BTreeMap<u64, (String, String)>) -> String {
+    let name = |offered: &Offered| match offered {
+        Offered::Builtin => "the built-in bundle".to_owned(),
+        Offered::Release { sequence, .. } => names.get(sequence).map_or_else(
+            || format!("sequence {sequence}"),
+            |(_, version)| format!("{version} (sequence {sequence})"),
+        ),
+    };
+    let offers = rollout.offers.iter().map(|offer| {
+        let allowed = match offer.allow.len() {
+            0 => String::new(),
+            some => format!(" and {some} installations by name"),
+        };
+        let mandatory = if offer.mandatory { ", mandatory" } else { "" };
+        format!("{} to {}{allowed}{mandatory}", name(&offer.release), percent(offer.share))
+    });
+    let mut text = offers.collect::<Vec<_>>().join(", then ");
+    if text.is_empty() {
+        text.push_str("nothing");
+    }
+    if rollout.paused {
+        text.push_str(", paused");
+    }
+    text
+}
+
+fn refuse(detail: &dyn std::fmt::Display) -> Failure {
+    Failure::new("malformed", format!("do not sign this: {detail}"))
+}
