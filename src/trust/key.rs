@@ -82,27 +82,37 @@ impl Key {
         self.text("/scheme")
     }
 
-    /// What tells two keys apart, whatever their ids: scheme and public part.
+    /// What tells two keys apart, whatever their ids: scheme and public part. The latter decoded,
+    /// where it can be: hex has two cases, and PEM more than one way to end a line.
     #[must_use]
-    pub fn substance(&self) -> (String, String) {
-        (self.text("/scheme").to_owned(), self.text("/keyval/public").trim().to_owned())
+    pub fn substance(&self) -> (String, Vec<u8>) {
+        let text = || self.text("/keyval/public").trim().as_bytes().to_vec();
+        let public = self.decoded().map_or_else(text, |(_, public)| public);
+        (self.text("/scheme").to_owned(), public)
     }
 
     /// Whether `signed` is this key's signature of `message`.
     #[must_use]
     pub fn verifies(&self, message: &[u8], signed: &[u8]) -> bool {
-        let (keytype, scheme) = (self.text("/keytype"), self.text("/scheme"));
-        let public = self.text("/keyval/public");
-        let (algorithm, public): (&dyn VerificationAlgorithm, _) = match (keytype, scheme) {
-            ("ed25519", "ed25519") => (&signature::ED25519, hex::decode(public)),
-            // Old metadata repeats the scheme as the type.
-            ("ecdsa" | P256, P256) => (&signature::ECDSA_P256_SHA256_ASN1, p256_point(public)),
-            ("rsa", RSA) => (&signature::RSA_PSS_2048_8192_SHA256, rsa_public_key(public)),
-            _ => return false,
-        };
-        public.is_some_and(|public| {
+        self.decoded().is_some_and(|(algorithm, public)| {
             UnparsedPublicKey::new(algorithm, public).verify(message, signed).is_ok()
         })
+    }
+
+    /// The algorithm and the public part as it takes it.
+    fn decoded(&self) -> Option<(&'static dyn VerificationAlgorithm, Vec<u8>)> {
+        let public = self.text("/keyval/public");
+        match (self.text("/keytype"), self.text("/scheme")) {
+            ("ed25519", "ed25519") => Some((&signature::ED25519, hex::decode(public)?)),
+            // Old metadata repeats the scheme as the type.
+            ("ecdsa" | P256, P256) => {
+                Some((&signature::ECDSA_P256_SHA256_ASN1, p256_point(public)?))
+            }
+            ("rsa", RSA) => {
+                Some((&signature::RSA_PSS_2048_8192_SHA256, rsa_public_key(public)?))
+            }
+            _ => None,
+        }
     }
 
     fn text(&self, pointer: &str) -> &str {
@@ -198,6 +208,27 @@ mod tests {
         for bad in ["", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", "x"] {
             assert_eq!(Key::from_pem(bad), None);
         }
+    }
+
+    #[test]
+    fn one_key_in_two_spellings_is_one_key() {
+        for (key, signature) in vectors() {
+            let public = key.text("/keyval/public");
+            let spellings = if public.starts_with("-----") {
+                [public.replace('\n', "\r\n"), public.trim().to_owned(), format!("\n{public}")]
+            } else {
+                [public.to_uppercase(), public.to_lowercase(), public.replace('c', "C")]
+            };
+            for spelling in spellings {
+                let mut other = key.clone();
+                *other.0.pointer_mut("/keyval/public").unwrap() = spelling.into();
+                assert!(other.verifies(b"a message", &signature), "{other:?}");
+                assert_eq!(other.substance(), key.substance());
+            }
+        }
+        let substances: std::collections::BTreeSet<_> =
+            vectors().iter().map(|(key, _)| key.substance()).collect();
+        assert_eq!(substances.len(), 3);
     }
 
     #[test]

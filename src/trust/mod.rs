@@ -24,6 +24,7 @@ mod tests;
 
 pub use session::{Order, Session, Setting, with_session};
 
+use crate::digest::Digest;
 use crate::error::Result;
 use crate::time::UnixTime;
 
@@ -94,23 +95,28 @@ pub trait Keep {
     fn names(&self) -> Result<Vec<String>>;
 }
 
-/// The name under which a role's file is kept: anything but letters, digits, `-` and `_` is
-/// percent-encoded, so that no role name is a path.
+/// The name under which a role's file is kept: anything but small letters, digits, `-` and `_` is
+/// percent-encoded, so that no role name is a path, and no two roles are one file where a file
+/// system takes `A` for `a`. What grows too long for a file name is told apart by its digest.
 fn kept_name(role: &str) -> String {
-    quote(role, b"-_") + ".json"
+    let name = quote(role, |byte| byte.is_ascii_lowercase() || b"-_".contains(&byte));
+    if name.len() > 200 {
+        return format!("%long-{}.json", Digest::of(role.as_bytes()));
+    }
+    name + ".json"
 }
 
 /// A role name as one segment of a URL: all but the unreserved characters of RFC 3986 is
 /// percent-encoded.
 fn url_segment(role: &str) -> String {
-    quote(role, b"-_.~")
+    quote(role, |byte| byte.is_ascii_alphabetic() || b"-_.~".contains(&byte))
 }
 
-/// Percent-encodes all but letters, digits and `plain`.
-fn quote(text: &str, plain: &[u8]) -> String {
+/// Percent-encodes all but digits and what is `plain`.
+fn quote(text: &str, plain: impl Fn(u8) -> bool) -> String {
     use std::fmt::Write as _;
     text.bytes().fold(String::new(), |mut quoted, byte| {
-        if byte.is_ascii_alphanumeric() || plain.contains(&byte) {
+        if byte.is_ascii_digit() || plain(byte) {
             quoted.push(char::from(byte));
         } else {
             // Writing into a String cannot fail.

@@ -12,7 +12,7 @@ use super::chain;
 use super::key::Key;
 use super::metadata::{RoleKeys, TargetFile, Targets, Timestamp};
 use super::set::{Keys, Set, check_hashes};
-use super::{Keep, Source, TimestampAnswer, kept_name, quote, url_segment};
+use super::{Keep, Source, TimestampAnswer, kept_name, url_segment};
 use crate::digest::Digest;
 use crate::error::{Error, Result, TrustError, TrustKind};
 use crate::time::UnixTime;
@@ -359,15 +359,19 @@ impl<'a> Session<'a> {
         if file.length > limit {
             return Err(refuse(TrustKind::TooLarge, "announced longer than it may be"));
         }
-        let known = ["sha256", "sha512"].iter().find_map(|name| file.hashes.get(*name));
-        let hash = known.ok_or_else(|| refuse(TrustKind::NoUsableHash, ""))?.to_lowercase();
+        // It becomes part of an address and of a file name: only what is a digest may.
+        let hash = [("sha256", 64), ("sha512", 128)].iter().find_map(|(algorithm, length)| {
+            let is_one = |hash: &&String| hash.len() == *length && crate::hex::decode(hash).is_some();
+            file.hashes.get(*algorithm).filter(is_one)
+        });
+        let hash = hash.ok_or_else(|| refuse(TrustKind::NoUsableHash, ""))?.to_lowercase();
         let check = |bytes: &[u8]| {
             if bytes.len() as u64 != file.length {
                 return Err(TrustError::new(path, TrustKind::HashMismatch, "another length"));
             }
             check_hashes(path, bytes, &file.hashes)
         };
-        let name = format!("targets/{}", quote(&hash, b""));
+        let name = format!("targets/{hash}");
         self.used.insert(name.clone());
         if let Some(bytes) = self.keep.load(&name)?
             && check(&bytes).is_ok()

@@ -197,6 +197,15 @@ impl Set {
         let targets: Targets = envelope.read("targets")?;
         check_version(role, &targets.common, listing)?;
         self.fresh(role, &targets.common)?;
+        // A delegated file that were kept in the snapshot's place would take with it the memory of
+        // which versions this device has seen.
+        let delegations = targets.delegations.iter().flat_map(|delegations| &delegations.roles);
+        for name in delegations.map(|delegation| delegation.name.as_str()) {
+            if name.is_empty() || TOP_LEVEL.contains(&name) {
+                let detail = format!("it delegates to a role named {name:?}");
+                return Err(TrustError::new(role, TrustKind::Malformed, detail));
+            }
+        }
         Ok(targets)
     }
 

@@ -3,7 +3,9 @@
 use farad::updater::Status;
 use serde_json::json;
 
-use crate::forge::{DAY, Forge, NOW, offer, sign, time};
+use crate::forge::{
+    DAY, Forge, NOW, common, key_id, keys_of, listing, offer, public, sign, time,
+};
 use crate::phone::Phone;
 use crate::site::{Answer, Site};
 
@@ -99,6 +101,55 @@ fn attack_39_everything_that_is_online_is_stolen() {
 }
 
 #[test]
+fn a_delegated_role_cannot_take_a_top_level_roles_place() {
+    // The rollout role may delegate, as any targets role may. A role of the thief's that were kept
+    // where the snapshot is kept would make the phone forget which versions it has seen.
+    for name in ["snapshot", "timestamp", "targets", "root", ""] {
+        let mut forge = Forge::new();
+        let before = forge.clone();
+        forge.policy("production", 0, &[1]);
+        let second = forge.release("production", 2, "1.1.0");
+        forge.rollout("production", &[second.offer()]);
+        forge.publish();
+        let site = Site::new(&forge);
+        let phone = Phone::running(&forge, &site);
+        let kept = phone.kept();
+
+        let mut thief = forge.clone();
+        let mut role = common("targets", 77, NOW + 200 * DAY);
+        role["targets"] = thief.role("production-rollout")["targets"].take();
+        let file = sign(&role, &["online"]);
+        let listed = listing(&json!(77), &file);
+        // `targets` is listed already, by what its own keys signed.
+        thief.listed.entry(format!("{name}.json")).or_insert(listed);
+        thief.files.insert(format!("metadata/77.{name}.json"), file);
+        let mut delegation = keys_of(&["online"], 1);
+        delegation["name"] = json!(name);
+        delegation["paths"] = json!(["production/rollout.json"]);
+        let rollout = thief.role("production-rollout");
+        rollout["targets"] = json!({});
+        rollout["delegations"] =
+            json!({ "keys": { key_id("online"): public("online") }, "roles": [delegation] });
+        thief.publish_holding(&STOLEN);
+        site.serve(&thief);
+        assert_eq!(phone.refused(), "production-rollout malformed", "{name:?}");
+        let after = phone.kept();
+        for file in ["production-releases.json", "targets.json"] {
+            assert_eq!(after[file], kept[file], "{name:?}: {file}");
+        }
+        // So the revocation stands: the state of before it is still older.
+        let mut old = forge.clone();
+        (old.snapshot, old.timestamp) = (thief.snapshot, thief.timestamp);
+        old.listed.insert(format!("{name}.json"), thief.listed[&format!("{name}.json")].clone());
+        let releases = "production-releases.json";
+        old.listed.insert(releases.to_owned(), before.listed[releases].clone());
+        old.publish_holding(&STOLEN);
+        site.serve(&old);
+        assert_eq!(phone.refused(), "production-releases rollback", "{name:?}");
+    }
+}
+
+#[test]
 fn a_stolen_timestamp_key_alone_freezes_and_no_more() {
     let mut forge = Forge::new();
     let site = Site::new(&forge);
@@ -110,7 +161,7 @@ fn a_stolen_timestamp_key_alone_freezes_and_no_more() {
     // The thief signs the old snapshot again and again.
     let mut thief = old.clone();
     let snapshot = &old.files["metadata/1.snapshot.json"];
-    let listing = crate::forge::listing(&json!(1), snapshot);
+    let listing = listing(&json!(1), snapshot);
     for day in [1, 13, 26] {
         thief.now = NOW + day * DAY;
         thief.publish_timestamp(&listing);
