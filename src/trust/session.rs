@@ -361,7 +361,8 @@ impl<'a> Session<'a> {
         }
         // It becomes part of an address and of a file name: only what is a digest may.
         let hash = [("sha256", 64), ("sha512", 128)].iter().find_map(|(algorithm, length)| {
-            let is_one = |hash: &&String| hash.len() == *length && crate::hex::decode(hash).is_some();
+            let is_one =
+                |hash: &&String| hash.len() == *length && crate::hex::decode(hash).is_some();
             file.hashes.get(*algorithm).filter(is_one)
         });
         let hash = hash.ok_or_else(|| refuse(TrustKind::NoUsableHash, ""))?.to_lowercase();

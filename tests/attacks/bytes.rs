@@ -144,10 +144,60 @@ fn attack_33_json_that_two_readers_could_read_two_ways() {
         );
         assert_eq!(phone.kept_version("timestamp"), 0);
     }
+    // Documents that the right keys signed: a thief's rollout, a publisher with a bug.
+    for (role, path) in [
+        ("production-releases", "production/policy.json"),
+        ("production-rollout", "production/rollout.json"),
+        ("production-releases", "production/releases/2.json"),
+    ] {
+        let what = path.rsplit('/').next().unwrap().strip_suffix(".json").unwrap();
+        let mut honest = Forge::new();
+        let second = honest.release("production", 2, "1.1.0");
+        let place = format!("targets/production/releases/{}.2.json", second.manifest);
+        let document = match what {
+            "2" => String::from_utf8(honest.files[&place].clone()).unwrap(),
+            what => document(&honest, role, path).unwrap_or_else(|| panic!("{what}")),
+        };
+        for broken in [
+            String::new(),
+            "[]".to_owned(),
+            "\u{feff}".to_owned() + &document,
+            document.clone() + "{}",
+            document.replacen("\"schema\":1", "\"schema\":1,\"schema\":1", 1),
+            document.replacen("\"schema\":1", "\"schema\":1.0", 1),
+            document.replacen("\"schema\":1", "\"schema\":-1", 1),
+            document.replacen("\"schema\":1", "\"schema\":\"1\"", 1),
+            document.replacen("\"requires\":[]", &format!("\"requires\":{}", "[".repeat(99)), 1),
+            document.replacen("\"channel\":\"production\"", "\"channel\":\"../../evil\"", 1),
+        ] {
+            let mut forge = honest.clone();
+            let site = Site::new(&forge);
+            forge.publish();
+            site.serve(&forge);
+            let phone = Phone::running(&forge, &site);
+            forge.put(role, path, broken.as_bytes());
+            if what == "2" {
+                let manifest = Digest::of(broken.as_bytes());
+                let offer = crate::forge::offer(&json!({ "sequence": 2, "manifest": manifest }));
+                forge.rollout("production", &[offer]);
+            }
+            forge.publish();
+            site.serve(&forge);
+            assert_eq!(phone.refused(), "malformed", "{what}: {broken}");
+        }
+    }
     // A million signatures do not even arrive.
     let flood = vec![b' '; 17 << 10];
     site.answer("metadata/timestamp.json", Answer::File(flood));
     assert_eq!(phone.refused(), "too-large");
+}
+
+/// The text of a document as a role lists it.
+fn document(forge: &Forge, role: &str, path: &str) -> Option<String> {
+    let digest = forge.roles[role]["targets"][path]["hashes"]["sha256"].as_str()?;
+    let (folder, file) = path.rsplit_once('/')?;
+    let bytes = forge.files.get(&format!("targets/{folder}/{digest}.{file}"))?;
+    String::from_utf8(bytes.clone()).ok()
 }
 
 #[test]

@@ -15,17 +15,23 @@ fn attack_34_any_byte_of_the_store_changed() {
     assert!(stored.len() > 10, "{:?}", stored.keys());
     for (path, bytes) in &stored {
         let place = phone.storage().join(path);
-        for at in [0, bytes.len() / 2, bytes.len().saturating_sub(1)] {
+        let flipped = |at: usize| {
             let mut changed = bytes.clone();
-            let Some(byte) = changed.get_mut(at) else { continue };
-            *byte ^= 0x20;
+            changed[at] ^= 0x20;
+            changed
+        };
+        let step = (bytes.len() / 5).max(1);
+        let mut damage: Vec<_> = (0..bytes.len()).step_by(step).map(flipped).collect();
+        damage.push(bytes[..bytes.len() / 2].to_vec());
+        damage.push([&bytes[..], b"}"].concat());
+        for changed in damage.into_iter().filter(|changed| changed != bytes) {
             fs::write(&place, changed).unwrap();
             // It starts on something good, and the next sync brings everything back.
             let shown = phone.boot();
             if let (Some(folder), true) = (&shown.path, path.ends_with("index.html")) {
                 panic!("{path} is damaged and shown: {folder:?}");
             }
-            phone.sync().unwrap_or_else(|error| panic!("{path} at {at}: {error}"));
+            phone.sync().unwrap_or_else(|error| panic!("{path}: {error}"));
             assert!(["1.0.0", "builtin"].contains(&phone.shows().as_str()), "{path}");
             fs::write(&place, bytes).unwrap();
         }

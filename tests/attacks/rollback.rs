@@ -135,3 +135,51 @@ fn attack_28_state_from_before_a_revocation_for_a_fresh_install() {
     site.serve(&old);
     assert_eq!(naive.refused(), "timestamp rollback");
 }
+
+#[test]
+fn two_publishers_who_race() {
+    // Both went on from the same state and signed the same versions; which file of whom reached
+    // the server was chance.
+    let start = Forge::new();
+    let by = |version: &str| {
+        let mut forge = start.clone();
+        let release = forge.release("production", 2, version);
+        forge.rollout("production", &[release.offer()]);
+        forge.publish();
+        forge
+    };
+    let (ours, theirs) = (by("ours"), by("theirs"));
+    let files = ["timestamp", "2.snapshot", "2.production-releases", "2.production-rollout"];
+    let site = Site::new(&start);
+    for which in 0..1 << files.len() {
+        site.serve(&start);
+        let phone = Phone::running(&start, &site);
+        let mut mixed = ours.clone();
+        for (path, bytes) in &theirs.files {
+            mixed.files.entry(path.clone()).or_insert_with(|| bytes.clone());
+        }
+        for (at, file) in files.iter().enumerate().filter(|(at, _)| which >> at & 1 == 1) {
+            let path = format!("metadata/{file}.json");
+            mixed.files.insert(path.clone(), theirs.files[&path].clone());
+            assert_ne!(ours.files[&path], theirs.files[&path], "{at}");
+        }
+        site.serve(&mixed);
+        match which {
+            0 => assert_eq!(phone.sync().map(|_| phone.shows()).unwrap(), "ours"),
+            15 => assert_eq!(phone.sync().map(|_| phone.shows()).unwrap(), "theirs"),
+            _ => {
+                let refused = phone.refused();
+                let code = refused.rsplit(' ').next().unwrap();
+                assert!(["hash-mismatch", "too-large"].contains(&code), "{which}: {refused}");
+            }
+        }
+        // Whoever signs next, over one of the two states, is heard by every phone.
+        let mut next = if which % 2 == 0 { ours.clone() } else { theirs.clone() };
+        let third = next.release("production", 3, "3.0.0");
+        next.rollout("production", &[third.offer()]);
+        next.publish();
+        site.serve(&next);
+        phone.sync().unwrap();
+        assert_eq!(phone.shows(), "3.0.0", "{which}");
+    }
+}

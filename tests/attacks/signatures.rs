@@ -90,11 +90,27 @@ fn attack_03_one_key_counted_twice() {
     delegations["roles"][0]["keyids"] = json!([key_id("ci"), "another-id"]);
     forge.publish();
     let role = forge.roles["production-releases"].clone();
-    let mut file: Value = serde_json::from_slice(&sign(&role, &["ci"])).unwrap();
-    let mut second = file["signatures"][0].clone();
-    second["keyid"] = json!("another-id");
-    file["signatures"].as_array_mut().unwrap().push(second);
-    replace(&mut forge, "production-releases", &file);
+    let file_of = |role: &Value| {
+        let mut file: Value = serde_json::from_slice(&sign(role, &["ci"])).unwrap();
+        let mut second = file["signatures"][0].clone();
+        second["keyid"] = json!("another-id");
+        file["signatures"].as_array_mut().unwrap().push(second);
+        file
+    };
+    replace(&mut forge, "production-releases", &file_of(&role));
+    site.serve(&forge);
+    assert_eq!(phone.refused(), "production-releases signature");
+
+    // Under two ids again, the second in capitals.
+    let (mut forge, site, phone) = moved_on();
+    let mut capitals = public("ci");
+    let spelled = capitals["keyval"]["public"].as_str().unwrap().to_uppercase();
+    capitals["keyval"]["public"] = json!(spelled);
+    let delegations = &mut forge.role("targets")["delegations"];
+    delegations["keys"]["another-id"] = capitals;
+    delegations["roles"][0]["keyids"] = json!([key_id("ci"), "another-id"]);
+    forge.publish();
+    replace(&mut forge, "production-releases", &file_of(&role));
     site.serve(&forge);
     assert_eq!(phone.refused(), "production-releases signature");
 
@@ -224,6 +240,31 @@ fn attack_23_one_role_in_anothers_place() {
     let snapshot = forge.files["metadata/1.snapshot.json"].clone();
     site.answer("metadata/timestamp.json", Answer::File(snapshot));
     assert_eq!(phone.refused(), "timestamp wrong-type");
+    let root = forge.anchor();
+    site.answer("metadata/timestamp.json", Answer::File(root));
+    assert_eq!(phone.refused(), "timestamp signature");
+
+    // One key for the releases of two channels: both files are of type targets, and the holder of
+    // the online keys lists one for the other. What it lists is not the other's to say.
+    let mut forge = Forge::new();
+    let delegations = &mut forge.role("targets")["delegations"]["roles"];
+    (delegations[0]["keyids"], delegations[0]["threshold"]) = (json!([key_id("ci")]), json!(1));
+    forge.signers.insert("production-releases".to_owned(), vec!["ci"]);
+    forge.release("beta", 2, "2.0.0-beta");
+    for _ in 0..3 {
+        forge.publish();
+    }
+    let site = Site::new(&forge);
+    let phone = Phone::running(&forge, &site);
+    let mut thief = forge.clone();
+    thief.role("beta-releases")["version"] = json!(9);
+    let listed = thief.publish_role("beta-releases");
+    let beta = thief.files["metadata/9.beta-releases.json"].clone();
+    thief.files.insert("metadata/9.production-releases.json".to_owned(), beta);
+    thief.listed.insert("production-releases.json".to_owned(), listed);
+    thief.publish_snapshot(Value::Object(thief.listed.clone()));
+    site.serve(&thief);
+    assert_eq!(phone.refused(), "config-invalid", "it says nothing of production's policy");
 }
 
 #[test]

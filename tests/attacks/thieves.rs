@@ -3,9 +3,7 @@
 use farad::updater::Status;
 use serde_json::json;
 
-use crate::forge::{
-    DAY, Forge, NOW, common, key_id, keys_of, listing, offer, public, sign, time,
-};
+use crate::forge::{DAY, Forge, NOW, common, key_id, keys_of, listing, offer, public, sign, time};
 use crate::phone::Phone;
 use crate::site::{Answer, Site};
 
