@@ -99,3 +99,54 @@ fn role_names_stay_one_segment() {
         assert!(kept.is_some_and(|kept| !kept.contains(['/', '?', '#'])), "{name}");
     }
 }
+
+#[test]
+fn a_delegation_by_digest_reaches_the_paths_whose_digest_begins_so() {
+    let digest = Digest::of(b"x/file").to_string();
+    let half = digest[..10].to_owned();
+    let cases: [(Option<&str>, &[&str], bool); 6] = [
+        (None, &[&half], true),
+        (None, &["ffffff", &digest], true),
+        (None, &[""], true),
+        (None, &[&digest[1..6], "no hex"], false),
+        (None, &[], false),
+        // Which of both should count, nobody can know.
+        (Some("x/*"), &[&half], false),
+    ];
+    for (pattern, prefixes, reaches) in cases {
+        let mut repo = Repo::new();
+        delegate(&mut repo.targets, "bin", &["a"], &[], true);
+        let added = repo.targets.delegations.as_mut().unwrap().roles.last_mut().unwrap();
+        added.paths = pattern.map(|pattern| vec![pattern.to_owned()]);
+        added.path_hash_prefixes = Some(prefixes.iter().map(|text| (*text).to_owned()).collect());
+        repo.targets.common.version = 2;
+        repo.role("bin", &["a"]);
+        repo.put("bin", "x/file", b"x");
+        repo.publish();
+        match Device::new(&repo).get(&repo, "x/file") {
+            Ok(bytes) => assert!(reaches && bytes == b"x", "{prefixes:?}"),
+            Err(error) => assert!(!reaches && error.code() == "target-not-found", "{prefixes:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_role_that_expired_or_does_not_verify_ends_the_search() {
+    // Falling through would hand its paths to somebody of lower priority.
+    for (signer, expires, kind) in
+        [("a", NOW, TrustKind::Expired), ("stranger", NOW + DAY, TrustKind::Signature)]
+    {
+        let mut repo = Repo::new();
+        delegate(&mut repo.targets, "first", &["a"], &["x/*"], false);
+        delegate(&mut repo.targets, "second", &["b"], &["x/*"], false);
+        repo.targets.common.version = 2;
+        repo.role("first", &[signer]).common.expires = at(expires);
+        repo.role("second", &["b"]);
+        repo.put("second", "x/file", b"x");
+        repo.publish();
+        match Device::new(&repo).get(&repo, "x/file") {
+            Err(Error::Trust(error)) => assert_eq!((&*error.role, error.kind), ("first", kind)),
+            other => panic!("{other:?}"),
+        }
+    }
+}

@@ -4,8 +4,10 @@
 
 mod clocks;
 mod delegations;
+mod listings;
 mod roots;
 mod rules;
+mod search;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

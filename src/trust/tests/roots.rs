@@ -151,6 +151,72 @@ fn versions_run_up_by_a_thief_recover_once_the_keys_change() {
 }
 
 #[test]
+fn a_change_of_keys_or_threshold_alone_drops_what_the_old_ones_signed() {
+    // Both old keys signed, and would still verify under the new root.
+    let two = |root: &mut Root, threshold| {
+        root.keys.insert(key("second").public().id(), key("second").public().clone());
+        root.roles.insert("timestamp".to_owned(), keys_of(&["timestamp", "second"], threshold));
+    };
+    let one = |root: &mut Root| {
+        root.roles.insert("timestamp".to_owned(), keys_of(&["timestamp"], 1));
+    };
+    let nothing: fn(&mut Root) = |root| root.common.expires = at(NOW + 200 * DAY);
+    let changes: [(&dyn Fn(&mut Root), bool); 3] =
+        [(&|root| two(root, 2), true), (&one, true), (&nothing, false)];
+    for (change, recovers) in changes {
+        let mut repo = Repo::new();
+        repo.next_root(|root| two(root, 1), &["root"]);
+        let mut device = Device::new(&repo);
+        let snapshot = meta(1, &repo.files["1.snapshot.json"]);
+        let run_up = |repo: &mut Repo, version| {
+            repo.timestamp = version;
+            repo.publish_timestamp(snapshot.clone(), "timestamp");
+            let mut file = json::parse(&repo.files["timestamp.json"]).unwrap();
+            let more = sign_by(&file["signed"], &["second"]);
+            let more = json::parse(&more).unwrap()["signatures"][0].clone();
+            file["signatures"].as_array_mut().unwrap().push(more);
+            repo.files.insert("timestamp.json".to_owned(), json::compact(&file).unwrap());
+        };
+        run_up(&mut repo, 1_000);
+        device.sync(&repo).unwrap();
+        repo.next_root(change, &["root"]);
+        run_up(&mut repo, 3);
+        device.clock += DAY;
+        if recovers {
+            assert!(device.sync(&repo).is_ok());
+        } else {
+            assert_eq!(device.refusal(&repo), refused("timestamp", TrustKind::Rollback));
+        }
+    }
+}
+
+#[test]
+fn a_role_with_fewer_keys_than_it_needs_spoils_itself_and_not_the_root() {
+    let mut repo = Repo::new();
+    repo.next_root(
+        |root| {
+            root.roles.insert("snapshot".to_owned(), keys_of(&["snapshot"], 2));
+        },
+        &["root"],
+    );
+    let mut device = Device::new(&repo);
+    assert_eq!(device.refusal(&repo), refused("snapshot", TrustKind::Signature));
+    assert!(device.kept.contains_key("root/2.json"));
+    // A key that is named and not there, or a role too few, does.
+    type Change = fn(&mut Root);
+    let spoil: [Change; 3] = [
+        |root| root.roles.get_mut("snapshot").unwrap().keyids.push("nobody".to_owned()),
+        |root| drop(root.roles.remove("targets")),
+        |root| root.roles.get_mut("timestamp").unwrap().threshold = 0,
+    ];
+    for change in spoil {
+        let mut repo = Repo::new();
+        repo.next_root(change, &["root"]);
+        assert_eq!(Device::new(&repo).refusal(&repo), refused("root", TrustKind::Malformed));
+    }
+}
+
+#[test]
 fn an_app_with_a_newer_root_goes_on_from_what_it_kept() {
     let mut repo = Repo::new();
     let mut device = Device::new(&repo);
