@@ -108,9 +108,7 @@ impl Key {
             ("ecdsa" | P256, P256) => {
                 Some((&signature::ECDSA_P256_SHA256_ASN1, p256_point(public)?))
             }
-            ("rsa", RSA) => {
-                Some((&signature::RSA_PSS_2048_8192_SHA256, rsa_public_key(public)?))
-            }
+            ("rsa", RSA) => Some((&signature::RSA_PSS_2048_8192_SHA256, rsa_public_key(public)?)),
             _ => None,
         }
     }
