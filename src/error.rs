@@ -89,6 +89,9 @@ pub enum Error {
     /// The caller cancelled. What was fetched may be used by the next run.
     #[error("cancelled")]
     Cancelled,
+    /// A call's options are not what the call takes: mend the call.
+    #[error("{0}")]
+    Argument(String),
     /// `ready` or `fail` came with a token that is not the running launch's.
     #[error("this launch token is not the running launch's")]
     StaleToken,
@@ -254,6 +257,7 @@ impl Error {
             Self::Storage { .. } => "storage",
             Self::Busy(_) => "busy",
             Self::Cancelled => "cancelled",
+            Self::Argument(_) => "argument-invalid",
             Self::StaleToken => "stale-token",
         }
     }

@@ -1,8 +1,8 @@
 //! Secure over-the-air updates for Capacitor apps: the client library.
 //!
-//! Modules in layers, imports only downwards: conductor ([`updater`]), effects ([`fetch`],
-//! [`unpack`], [`store`], [`builtin`]), rules ([`trust`], [`release`], [`patch`], [`rollout`],
-//! [`seal`], [`boot`]), values (the rest). `docs/architecture.md` has the picture.
+//! Modules in layers, imports only downwards: pilot ([`pilot`]), conductor ([`updater`]), effects
+//! ([`fetch`], [`unpack`], [`store`], [`builtin`]), rules ([`trust`], [`release`], [`patch`],
+//! [`rollout`], [`seal`], [`boot`]), values (the rest). `docs/architecture.md` has the picture.
 
 #![cfg_attr(
     test,
@@ -29,6 +29,7 @@ pub mod json;
 pub mod limits;
 pub mod native;
 pub mod patch;
+pub mod pilot;
 pub mod progress;
 pub mod release;
 pub mod rollout;

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Layers from the bottom up, with their modules.
-const LAYERS: [&[&str]; 4] = [
+const LAYERS: [&[&str]; 5] = [
     &[
         "config", "digest", "error", "hex", "host", "id", "json", "limits", "native", "progress",
         "time",
@@ -15,6 +15,7 @@ const LAYERS: [&[&str]; 4] = [
     &["boot", "patch", "release", "rollout", "seal", "trust"],
     &["builtin", "fetch", "store", "unpack"],
     &["updater"],
+    &["pilot"],
 ];
 
 /// Imports within a layer, each with its reason.

@@ -1,7 +1,7 @@
 //! Files inside an APK, which is a zip that the system verified when it installed the app.
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, Read};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -35,6 +35,15 @@ impl Apk {
         let archive =
             ZipArchive::new(BufReader::new(file)).map_err(|error| unusable(error.to_string()))?;
         Ok(Self { archive: Mutex::new(archive), prefix: prefix.to_owned() })
+    }
+
+    /// A small entry, by its full name; nothing if there is none of at most `limit` bytes.
+    #[must_use]
+    pub fn read(&self, name: &str, limit: u64) -> Option<Vec<u8>> {
+        let mut archive = self.archive.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bytes = Vec::new();
+        limited(archive.by_name(name).ok()?, limit + 1).read_to_end(&mut bytes).ok()?;
+        (bytes.len() as u64 <= limit).then_some(bytes)
     }
 
     /// Hands an entry to `sink`; false if there is none or it cannot be read.

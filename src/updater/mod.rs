@@ -10,6 +10,7 @@ mod install;
 mod keep;
 mod ledger;
 mod look;
+mod notice;
 mod pack;
 mod policies;
 mod remote;
@@ -21,7 +22,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-pub use sync::{Status, Synced, Via};
+pub use notice::{Named, Notice};
+pub use sync::{Status, Step, Synced, Via};
 
 use crate::boot::{Event, NativeIdentity, Reason, Record, Token, Undone, Which};
 use crate::builtin::{Builtin, Embed};
@@ -141,6 +143,9 @@ impl Updater {
                 below_floor: false,
             };
         };
+        if let Some(undone) = launch.undone {
+            self.keep_notice(undone);
+        }
         let (version, path) = match launch.which {
             Which::Builtin => (self.embedded_version(), None),
             Which::Bundle(id) => {
@@ -174,7 +179,9 @@ impl Updater {
     /// # Errors
     /// As [`Updater::ready`].
     pub fn fail(&self, token: &str, reason: Reason) -> Result<Option<Undone>> {
-        self.tell(&Event::Failed(Token::from_text(token), reason))
+        let undone = self.tell(&Event::Failed(Token::from_text(token), reason))?;
+        undone.into_iter().for_each(|undone| self.keep_notice(undone));
+        Ok(undone)
     }
 
     /// The confirmed bundle's renderer died within ten seconds of its launch.

@@ -70,6 +70,15 @@ pub struct Synced {
     pub mandatory: bool,
 }
 
+/// What a sync tells while it runs.
+#[derive(Debug)]
+pub enum Step<'a> {
+    /// There is something to fetch; its `bytes` are those that it takes at most.
+    Found(&'a Synced),
+    /// Bytes came in.
+    Progress(Progress),
+}
+
 impl Updater {
     /// Asks what is new; changes no bundle. Blocks; a few requests, one if nothing changed.
     ///
@@ -81,12 +90,7 @@ impl Updater {
         let seen = self.look(&mut remote)?;
         let mut found = self.outcome(&seen)?;
         found.requests = remote.requests;
-        if let Some(Candidate { manifest, .. }) = self.to_fetch(&seen) {
-            found.bytes = [&manifest.index, &manifest.layout, &manifest.pack]
-                .iter()
-                .map(|blob| blob.length)
-                .sum();
-        }
+        found.bytes = self.bytes_to_fetch(&seen);
         Ok(found)
     }
 
@@ -97,21 +101,43 @@ impl Updater {
     /// Network, trust and storage errors, [`Error::Cancelled`], [`Error::Busy`]. What runs goes on
     /// running, and the next sync starts from what was verified.
     pub fn sync(&self, cancel: &Cancel, progress: &mut dyn FnMut(Progress)) -> Result<Synced> {
+        self.sync_watched(self.config.hold, cancel, &mut |step| match step {
+            Step::Found(_) => {}
+            Step::Progress(so_far) => progress(so_far),
+        })
+    }
+
+    /// As [`Updater::sync`], telling what was found before it is fetched. With `hold` what is
+    /// staged waits for [`Updater::apply`].
+    ///
+    /// # Errors
+    /// As [`Updater::sync`].
+    pub fn sync_watched(
+        &self,
+        hold: bool,
+        cancel: &Cancel,
+        watch: &mut dyn FnMut(Step<'_>),
+    ) -> Result<Synced> {
         let _sync = self.store.begin_sync()?;
         let mut remote = self.remote(cancel);
         let seen = self.look(&mut remote)?;
         let mut done = self.outcome(&seen)?;
         if done.status == Status::Available {
+            if self.to_fetch(&seen).is_some() {
+                let bytes = self.bytes_to_fetch(&seen);
+                watch(Step::Found(&Synced { bytes, ..done.clone() }));
+            }
+            let progress = &mut |so_far| watch(Step::Progress(so_far));
             done.via = Some(match self.to_fetch(&seen) {
                 Some(candidate) => {
                     let via = self.fetch(candidate, &mut remote, progress)?;
-                    let (id, hold) = (bundle_id(&candidate.bytes), self.config.hold);
+                    let id = bundle_id(&candidate.bytes);
                     self.tell(&Event::Staged { id, hold })?;
                     via
                 }
                 None => {
                     self.tell(&match self.chosen(&seen) {
-                        Which::Bundle(id) => Event::Staged { id, hold: self.config.hold },
+                        Which::Bundle(id) => Event::Staged { id, hold },
                         which @ Which::Builtin => Event::Chosen(which),
                     })?;
                     Via::Local
@@ -180,6 +206,14 @@ impl Updater {
             }
             _ => None,
         }
+    }
+
+    /// Bytes that fetching it takes at most.
+    fn bytes_to_fetch(&self, seen: &Seen) -> u64 {
+        self.to_fetch(seen).map_or(0, |Candidate { manifest, .. }| {
+            let blobs = [&manifest.index, &manifest.layout, &manifest.pack];
+            blobs.iter().map(|blob| blob.length).sum()
+        })
     }
 
     fn chosen(&self, seen: &Seen) -> Which {

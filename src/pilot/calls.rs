@@ -1,0 +1,205 @@
+//! Calls of pages: what each does, and what it is answered.
+
+use serde_json::{Value, json};
+
+use super::api::{self, Bundle, Call, ReadyResult, Stage, StateResult};
+use super::event::{Asked, CallId, Effect, Job, Now, Stored, Switch};
+use super::exit::Note;
+use super::machine::{Idle, Machine, Timer};
+use crate::boot::Reason;
+use crate::error::{Error, Result};
+
+impl Machine {
+    pub(super) fn call(&mut self, id: CallId, call: Result<Call>, now: Now) {
+        let call = match call {
+            Ok(call) => call,
+            Err(error) => return self.reject(id, &error, Stage::Call),
+        };
+        match self.idle.clone() {
+            Some(Idle::Invalid(why)) => self.reject(id, &Error::Config(why), Stage::Config),
+            Some(Idle::LiveReload | Idle::Disabled) => self.idle_call(id, &call),
+            None => self.live_call(id, call, now),
+        }
+    }
+
+    /// As in a browser: nothing happens, and nothing fails.
+    pub(super) fn idle_call(&mut self, id: CallId, call: &Call) {
+        let builtin = Bundle::builtin();
+        let answer = match call {
+            Call::Ready(_) => json!(ReadyResult {
+                current: builtin,
+                previous: None,
+                rolled_back: None,
+                reason: None,
+            }),
+            Call::Check => api::checked(None),
+            Call::Sync(_) => api::synced(None),
+            Call::Apply => json!({ "applying": false }),
+            Call::State => json!(StateResult {
+                builtin: builtin.clone(),
+                current: builtin,
+                next: None,
+                held: None,
+                previous: None,
+                blocked: Vec::new(),
+                channel: None,
+                syncing: false,
+                last_check: None,
+                last_error: None,
+                below_floor: false,
+            }),
+            Call::Channel => json!({ "channel": null }),
+            Call::DeviceInfo => api::device_info(&self.about, None),
+            Call::Reload => {
+                self.effects.push(Effect::Reload { keep_route: self.keep_route });
+                Value::Null
+            }
+            Call::Attach(_)
+            | Call::Reset
+            | Call::ReportFailure { .. }
+            | Call::SetChannel(_)
+            | Call::SetHold(_)
+            | Call::Cancel => Value::Null,
+        };
+        self.resolve(id, answer);
+    }
+
+    pub(super) fn live_call(&mut self, id: CallId, call: Call, now: Now) {
+        match call {
+            Call::Attach(nonce) => {
+                if self.pages.attach(&nonce) {
+                    self.resolve(id, Value::Null);
+                } else {
+                    self.reject(id, &Error::StaleToken, Stage::Call);
+                }
+            }
+            Call::Ready(nonce) => {
+                if self.pages.is_current(nonce.as_ref()) {
+                    self.ready(id, now);
+                } else {
+                    self.reject(id, &Error::StaleToken, Stage::Call);
+                }
+            }
+            Call::ReportFailure { nonce, message } => {
+                if self.pages.is_current(nonce.as_ref()) {
+                    self.report_failure(id, message.as_deref());
+                } else {
+                    self.reject(id, &Error::StaleToken, Stage::Call);
+                }
+            }
+            Call::Check => {
+                self.checks.push(id);
+                if self.checks.len() == 1 {
+                    self.run(Job::Check);
+                }
+            }
+            Call::Sync(apply) => self.ask_for_sync(Some(id), apply.unwrap_or(self.apply)),
+            Call::Apply if self.hold.is_some() || self.switching => {
+                self.resolve(id, json!({ "applying": false }));
+            }
+            Call::Apply => self.switch(Switch::Asked(id)),
+            Call::Reload => {
+                self.resolve(id, Value::Null);
+                self.tell_before_reload();
+                self.effects.push(Effect::Reload { keep_route: self.keep_route });
+            }
+            Call::Reset => self.switch(Switch::Reset(id)),
+            Call::State => self.run(Job::Read(Asked::State(id))),
+            Call::Channel => self.run(Job::Read(Asked::Channel(id))),
+            Call::SetChannel(channel) => {
+                // Whatever the old channel would bring is not wanted any more.
+                if self.sync.is_some() || !self.checks.is_empty() {
+                    self.effects.push(Effect::Cancel);
+                }
+                self.run(Job::SetChannel(id, channel));
+            }
+            Call::SetHold(hold) => {
+                self.hold = hold;
+                self.resolve(id, Value::Null);
+                if hold.is_none() {
+                    self.take_up_pending();
+                }
+            }
+            Call::DeviceInfo => self.run(Job::DeviceInfo(id, self.about.clone())),
+            Call::Cancel => {
+                if self.sync.is_some() || !self.checks.is_empty() {
+                    self.effects.push(Effect::Cancel);
+                }
+                self.resolve(id, Value::Null);
+            }
+        }
+    }
+
+    pub(super) fn ready(&mut self, call: CallId, now: Now) {
+        let confirm = self.launch.as_mut().and_then(|launch| {
+            let token = launch.token.clone().filter(|_| !launch.confirming)?;
+            if let Some(deadline) = &mut launch.deadline {
+                deadline.pause(now.ticks);
+            }
+            launch.confirming = true;
+            Some(Job::Confirm { call: call.clone(), launch: launch.number, token })
+        });
+        self.stop(Timer::Ready);
+        self.run(confirm.unwrap_or(Job::Read(Asked::Ready(call))));
+    }
+
+    pub(super) fn confirmed(
+        &mut self,
+        call: CallId,
+        number: u64,
+        stored: Result<Stored>,
+        now: Now,
+    ) {
+        let launch = self.launch.as_mut().filter(|launch| launch.number == number);
+        match (stored, launch) {
+            (Ok(stored), Some(launch)) => {
+                launch.token = None;
+                launch.confirming = false;
+                let note = Note {
+                    shows: launch.which,
+                    on_trial: false,
+                    since: now.wall.seconds().saturating_mul(1000),
+                };
+                self.effects.push(Effect::Note(note.to_text()));
+                self.answer_ready(call, &stored);
+                self.tell_state();
+            }
+            (Err(error), launch) => {
+                // The bundle did its part: it may say so again, and has the rest of its time.
+                if let Some(launch) = launch {
+                    launch.confirming = false;
+                }
+                self.reject(call, &error, Stage::Apply);
+                self.count(now);
+            }
+            // Confirmed, and replaced since.
+            (Ok(stored), None) => self.answer_ready(call, &stored),
+        }
+    }
+
+    pub(super) fn answer_ready(&mut self, call: CallId, stored: &Stored) {
+        let notice = self.notice.take();
+        if notice.is_some() {
+            self.run(Job::ForgetNotice);
+        }
+        let answer = ReadyResult {
+            current: self.current(),
+            previous: self.fallback(stored),
+            rolled_back: notice.as_ref().map(|notice| notice.from.clone()),
+            reason: notice.map(|notice| notice.reason),
+        };
+        self.resolve(call, json!(answer));
+    }
+
+    pub(super) fn report_failure(&mut self, call: CallId, message: Option<&str>) {
+        let bundle = self.current();
+        log::warn!("{} reports a failure: {}", bundle.id, message.unwrap_or("no message"));
+        let on_trial =
+            self.launch.as_ref().is_some_and(|launch| launch.token.is_some() && !launch.confirming);
+        if on_trial {
+            self.give_up(Reason::Reported, Some(call));
+        } else {
+            self.resolve(call, Value::Null);
+        }
+    }
+}

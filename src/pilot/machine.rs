@@ -1,0 +1,534 @@
+//! What the plugin does when: the policy, as a pure state machine.
+//!
+//! Enters: [`Event`]s (starts, life-cycle, navigations, calls of pages, timers, how jobs ended) with
+//! the time they happened at. Leaves: [`Effect`]s, to be carried out in that order. Refuses: a
+//! `ready()` of a page that does not belong to the running launch, to replace a page during a hold,
+//! to do anything at all while the plugin is idle. No I/O, no clock, no randomness, no threads; what
+//! the tests and the phone drive is the same.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::api::{
+    About, Apply, Bundle, Failure, Hold, LastError, Notice, Stage, StateResult, Told,
+};
+use super::deadline::Deadline;
+use super::event::{Asked, CallId, Decided, Done, Effect, Event, Job, Now, Stored, Switch};
+use super::exit::{Exit, Note};
+use super::page::Pages;
+use super::runs::Run;
+use super::schedule::Schedule;
+use super::settings::Settings;
+use crate::boot::{Reason, Which};
+use crate::error::{Error, Result};
+use crate::time::UnixTime;
+
+/// A renderer that dies sooner than this after a launch is the bundle's fault.
+const EARLY: Duration = Duration::from_secs(10);
+/// What a page gets between `beforeReload` and its end.
+const GRACE: Duration = Duration::from_millis(200);
+/// Why the plugin does nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Idle {
+    /// The app is served by live reload.
+    LiveReload,
+    /// The configuration says so.
+    Disabled,
+    /// The configuration cannot work; every call is told so.
+    Invalid(String),
+}
+
+/// What the machine is made of.
+#[derive(Debug, Clone)]
+pub struct Setting {
+    /// The configuration; of no use while idle.
+    pub settings: Option<Settings>,
+    /// Why the plugin does nothing, if so.
+    pub idle: Option<Idle>,
+    /// The native app.
+    pub about: About,
+    /// Keeps phones apart.
+    pub seed: u64,
+}
+
+/// The machine.
+#[derive(Debug)]
+pub struct Machine {
+    pub(super) idle: Option<Idle>,
+    pub(super) about: About,
+    pub(super) apply: Apply,
+    ready_timeout: Option<Duration>,
+    pub(super) allow_metered: bool,
+    pub(super) keep_route: bool,
+
+    pub(super) launch: Option<Launch>,
+    launches: u64,
+    pub(super) pages: Pages,
+    pub(super) notice: Option<Notice>,
+
+    pub(super) active: bool,
+    background: bool,
+    pub(super) hold: Option<Hold>,
+    /// A bundle waits to take over within this process.
+    pending: Option<Apply>,
+    /// A decision is under way; the next one waits for it.
+    pub(super) switching: bool,
+
+    pub(super) schedule: Schedule,
+    pub(super) sync: Option<Run>,
+    pub(super) checks: Vec<CallId>,
+    pub(super) last_check: Option<UnixTime>,
+    pub(super) last_error: Option<LastError>,
+    telling: bool,
+
+    timers: [Option<u64>; 3],
+    timer: u64,
+    pub(super) effects: Vec<Effect>,
+}
+
+/// What runs.
+#[derive(Debug)]
+pub(super) struct Launch {
+    pub(super) number: u64,
+    pub(super) which: Which,
+    bundle: Bundle,
+    folder: Option<PathBuf>,
+    /// Until it is confirmed or given up.
+    pub(super) token: Option<String>,
+    /// `ready()` came, and is being written down.
+    pub(super) confirming: bool,
+    pub(super) deadline: Option<Deadline>,
+    begun: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Timer {
+    Ready,
+    Show,
+    Sync,
+}
+
+impl Machine {
+    /// A machine that waits for its first start.
+    #[must_use]
+    pub fn new(setting: Setting) -> Self {
+        let Setting { settings, idle, about, seed } = setting;
+        let auto = settings.as_ref().map(|settings| settings.auto_sync);
+        Self {
+            idle,
+            about,
+            apply: settings.as_ref().map(|settings| settings.apply).unwrap_or_default(),
+            ready_timeout: settings.as_ref().and_then(|settings| settings.ready_timeout),
+            allow_metered: settings.as_ref().is_none_or(|settings| settings.allow_metered),
+            keep_route: settings.as_ref().is_some_and(|settings| settings.keep_route),
+            launch: None,
+            launches: 0,
+            pages: Pages::default(),
+            notice: None,
+            active: false,
+            background: false,
+            hold: None,
+            pending: None,
+            switching: false,
+            schedule: Schedule::new(auto.unwrap_or_default(), seed),
+            sync: None,
+            checks: Vec::new(),
+            last_check: None,
+            last_error: None,
+            telling: false,
+            timers: [None; 3],
+            timer: 0,
+            effects: Vec::new(),
+        }
+    }
+
+    /// Decides what an event does.
+    pub fn on(&mut self, event: Event, now: Now) -> Vec<Effect> {
+        match event {
+            Event::Call(id, call) => self.call(id, call, now),
+            _ if self.idle.is_some() => {
+                if matches!(event, Event::Start(_)) {
+                    self.effects.push(Effect::Begin(None));
+                }
+            }
+            Event::Start(exit) => self.start(exit.as_ref()),
+            Event::Navigated => self.pages.navigated(),
+            Event::Shown => self.pages.shown(),
+            Event::Active => self.activate(now),
+            Event::Inactive => self.deactivate(now),
+            Event::Background => self.go_to_background(now),
+            Event::RendererGone => self.renderer_gone(now),
+            Event::Timer(timer) => self.fired(timer, now),
+            Event::Found(found) => self.found(&found),
+            Event::Progress(progress) => self.progressed(progress, now),
+            Event::Done(done) => self.done(done, now),
+        }
+        std::mem::take(&mut self.effects)
+    }
+
+    // Starts and switches.
+
+    fn start(&mut self, exit: Option<&Exit>) {
+        // Within a process nothing that ended says anything.
+        let exit = exit.filter(|_| self.launches == 0);
+        self.stop(Timer::Show);
+        self.switching = true;
+        self.pending = None;
+        self.run(Job::Start {
+            excused: exit.is_some_and(Exit::excuses),
+            crashed: exit.and_then(Exit::crashed_early),
+        });
+    }
+
+    fn launch(&mut self, decided: Decided, now: Now) {
+        self.launches += 1;
+        self.stop(Timer::Ready);
+        self.notice = decided.notice.or(self.notice.take());
+        let deadline = decided.token.as_ref().and(self.ready_timeout).map(Deadline::new);
+        let note = Note {
+            shows: decided.which,
+            on_trial: decided.token.is_some(),
+            since: now.wall.seconds().saturating_mul(1000),
+        };
+        self.effects.push(Effect::Note(note.to_text()));
+        self.launch = Some(Launch {
+            number: self.launches,
+            which: decided.which,
+            bundle: decided.bundle,
+            folder: decided.folder,
+            token: decided.token,
+            confirming: false,
+            deadline,
+            begun: now.ticks,
+        });
+        self.switching = false;
+    }
+
+    fn started(&mut self, decided: Decided, now: Now) {
+        let folder = decided.folder.clone();
+        self.launch(decided, now);
+        self.pages.begin(self.launches);
+        self.effects.push(Effect::Begin(folder));
+        self.tell_rolled_back();
+        self.count(now);
+        if let Some(wait) = self.schedule.started() {
+            self.set(Timer::Sync, wait);
+        }
+    }
+
+    fn switched(&mut self, why: Switch, decided: Result<Option<Decided>>, now: Now) {
+        let decided = match decided {
+            Ok(decided) => decided,
+            Err(error) => {
+                self.switching = false;
+                match why {
+                    Switch::Asked(call) | Switch::Reset(call) => {
+                        self.reject(call, &error, Stage::Apply);
+                    }
+                    Switch::Apply | Switch::Failed => log::error!("nothing is switched: {error}"),
+                }
+                return;
+            }
+        };
+        let applying = decided.is_some();
+        if let Some(decided) = decided {
+            self.launch(decided, now);
+            self.pages.switch(self.launches);
+            self.tell_rolled_back();
+            self.tell_before_reload();
+            self.set(Timer::Show, GRACE);
+        }
+        self.switching = false;
+        match why {
+            Switch::Asked(call) => self.resolve(call, json!({ "applying": applying })),
+            Switch::Reset(call) => self.resolve(call, Value::Null),
+            Switch::Apply | Switch::Failed => {}
+        }
+        self.tell_state();
+        // A sync may have ended while this was being decided.
+        self.take_up_pending();
+    }
+
+    fn show(&mut self, now: Now) {
+        if let Some(launch) = &self.launch {
+            let (folder, keep_route) = (launch.folder.clone(), self.keep_route);
+            self.effects.push(Effect::Show { folder, keep_route });
+            self.count(now);
+        }
+    }
+
+    /// Starts what waits, if nothing forbids it now.
+    pub(super) fn switch(&mut self, why: Switch) {
+        self.switching = true;
+        self.pending = None;
+        self.run(Job::Switch(why));
+    }
+
+    /// What waits takes over, as soon as it may.
+    pub(super) fn take_over(&mut self, apply: Apply) {
+        let in_sight = apply == Apply::Background && !self.background;
+        if in_sight || self.hold.is_some() || self.switching {
+            self.pending = Some(self.pending.map_or(apply, |pending| pending.sooner(apply)));
+        } else {
+            self.switch(Switch::Apply);
+        }
+    }
+
+    /// Something that kept a bundle waiting is over.
+    pub(super) fn take_up_pending(&mut self) {
+        if let Some(apply) = self.pending.take() {
+            self.take_over(apply);
+        }
+    }
+
+    // The life of the app.
+
+    fn activate(&mut self, now: Now) {
+        (self.active, self.background) = (true, false);
+        self.count(now);
+        self.plan(now, true);
+    }
+
+    fn deactivate(&mut self, now: Now) {
+        self.active = false;
+        self.stop(Timer::Ready);
+        if let Some(deadline) = self.deadline() {
+            deadline.pause(now.ticks);
+        }
+    }
+
+    fn go_to_background(&mut self, now: Now) {
+        self.deactivate(now);
+        self.background = true;
+        // Nobody is there to see it, and the system would not let it come to its end.
+        self.stop(Timer::Sync);
+        if self.hold == Some(Hold::Background) {
+            self.hold = None;
+        }
+        self.take_up_pending();
+    }
+
+    fn renderer_gone(&mut self, now: Now) {
+        self.stop(Timer::Ready);
+        self.stop(Timer::Show);
+        if let Some(launch) = &mut self.launch {
+            let early = now.ticks.saturating_sub(launch.begun) < EARLY;
+            match launch.token.take() {
+                Some(token) if !launch.confirming => {
+                    let reason = Reason::RendererGone;
+                    self.run(Job::Fail { token, reason, call: None });
+                }
+                _ if early && launch.which != Which::Builtin => self.run(Job::EarlyCrash),
+                _ => {}
+            }
+        }
+        self.effects.push(Effect::Recreate);
+    }
+
+    // The ready deadline.
+
+    fn deadline(&mut self) -> Option<&mut Deadline> {
+        let launch = self.launch.as_mut().filter(|launch| !launch.confirming)?;
+        launch.token.as_ref()?;
+        launch.deadline.as_mut()
+    }
+
+    /// Counts on, if the app is active and something is on trial.
+    pub(super) fn count(&mut self, now: Now) {
+        // Nothing is owed before its page is asked for.
+        if !self.active || self.is_set(Timer::Show) {
+            return;
+        }
+        if let Some(wait) = self.deadline().map(|deadline| deadline.run(now.ticks)) {
+            self.set(Timer::Ready, wait);
+        }
+    }
+
+    fn ready_timer(&mut self, now: Now) {
+        let Some(deadline) = self.deadline() else { return };
+        deadline.pause(now.ticks);
+        if deadline.is_over() {
+            self.give_up(Reason::NotReady, None);
+        } else {
+            self.count(now);
+        }
+    }
+
+    /// The launch on trial failed: whoever waits for it is told, and the store decides what runs.
+    pub(super) fn give_up(&mut self, reason: Reason, call: Option<CallId>) {
+        let token = self.launch.as_mut().and_then(|launch| launch.token.take());
+        if let Some(token) = token {
+            self.stop(Timer::Ready);
+            self.switching = true;
+            self.run(Job::Fail { token, reason, call });
+        }
+    }
+
+    // Timers.
+
+    fn fired(&mut self, timer: u64, now: Now) {
+        let known = [Timer::Ready, Timer::Show, Timer::Sync];
+        let Some(which) = known.into_iter().find(|which| self.slot(*which) == &Some(timer)) else {
+            return;
+        };
+        *self.slot(which) = None;
+        match which {
+            Timer::Ready => self.ready_timer(now),
+            Timer::Show => self.show(now),
+            Timer::Sync => {
+                self.schedule.begun(now.wall);
+                self.ask_for_sync(None, self.apply);
+            }
+        }
+    }
+
+    fn slot(&mut self, timer: Timer) -> &mut Option<u64> {
+        let [ready, show, sync] = &mut self.timers;
+        match timer {
+            Timer::Ready => ready,
+            Timer::Show => show,
+            Timer::Sync => sync,
+        }
+    }
+
+    pub(super) fn is_set(&mut self, timer: Timer) -> bool {
+        self.slot(timer).is_some()
+    }
+
+    pub(super) fn set(&mut self, timer: Timer, wait: Duration) {
+        self.stop(timer);
+        self.timer += 1;
+        let number = self.timer;
+        *self.slot(timer) = Some(number);
+        self.effects.push(Effect::SetTimer(number, wait));
+    }
+
+    pub(super) fn stop(&mut self, timer: Timer) {
+        if let Some(number) = self.slot(timer).take() {
+            self.effects.push(Effect::StopTimer(number));
+        }
+    }
+
+    // Jobs.
+
+    fn done(&mut self, done: Done, now: Now) {
+        match done {
+            Done::Started(decided) => self.started(decided, now),
+            Done::Switched { why, decided } => self.switched(why, decided, now),
+            Done::Failed(call) => {
+                if let Some(call) = call {
+                    self.resolve(call, Value::Null);
+                }
+                // A dead web view begins with a start of its own.
+                if self.switching {
+                    self.run(Job::Switch(Switch::Failed));
+                }
+            }
+            Done::Confirmed(call, launch, stored) => self.confirmed(call, launch, stored, now),
+            Done::Synced(outcome) => self.synced(outcome, now),
+            Done::Checked(outcome) => self.checked(outcome, now),
+            Done::Read(asked, stored) => self.read(asked, stored),
+            Done::Released(Ok(())) => self.tell_state(),
+            Done::Released(Err(error)) => log::warn!("what is held stays so: {error}"),
+            Done::Noted => {}
+            Done::Answer(call, Ok(answer)) => self.resolve(call, answer),
+            Done::Answer(call, Err(error)) => self.reject(call, &error, Stage::Call),
+            Done::ChannelSet(call, Ok(())) => {
+                self.resolve(call, Value::Null);
+                self.tell_state();
+            }
+            Done::ChannelSet(call, Err(error)) => self.reject(call, &error, Stage::Call),
+        }
+    }
+
+    fn read(&mut self, asked: Asked, stored: Result<Stored>) {
+        let stored = match (stored, asked) {
+            (Ok(stored), asked) => (stored, asked),
+            (Err(error), Asked::Listeners) => {
+                self.telling = false;
+                return log::warn!("the state cannot be told: {error}");
+            }
+            (Err(error), Asked::Ready(call) | Asked::State(call) | Asked::Channel(call)) => {
+                return self.reject(call, &error, Stage::Call);
+            }
+        };
+        match stored {
+            (stored, Asked::Ready(call)) => self.answer_ready(call, &stored),
+            (stored, Asked::State(call)) => {
+                let state = self.state(stored);
+                self.resolve(call, json!(state));
+            }
+            (stored, Asked::Channel(call)) => {
+                self.resolve(call, json!({ "channel": stored.channel }));
+            }
+            (stored, Asked::Listeners) => {
+                self.telling = false;
+                let state = self.state(stored);
+                self.effects.push(Effect::Tell(Told::state_changed(&state)));
+            }
+        }
+    }
+
+    // What is told.
+
+    pub(super) fn current(&self) -> Bundle {
+        self.launch.as_ref().map_or_else(Bundle::builtin, |launch| launch.bundle.clone())
+    }
+
+    /// What the running bundle would fall back to, if that is not the built-in one.
+    pub(super) fn fallback(&self, stored: &Stored) -> Option<Bundle> {
+        let current = self.current();
+        let on_trial = stored.confirmed.id != current.id;
+        let fallback =
+            if on_trial { Some(stored.confirmed.clone()) } else { stored.previous.clone() };
+        fallback.filter(|fallback| fallback.id != Bundle::builtin().id)
+    }
+
+    pub(super) fn state(&self, stored: Stored) -> StateResult {
+        StateResult {
+            current: self.current(),
+            previous: self.fallback(&stored),
+            builtin: stored.builtin,
+            next: stored.next,
+            held: stored.held,
+            blocked: stored.blocked,
+            channel: Some(stored.channel),
+            syncing: self.sync.is_some() || !self.checks.is_empty(),
+            last_check: self.last_check.map(|time| time.to_string()),
+            last_error: self.last_error.clone(),
+            below_floor: stored.below_floor,
+        }
+    }
+
+    fn tell_rolled_back(&mut self) {
+        if let (Some(notice), Some(launch)) = (&self.notice, &self.launch) {
+            self.effects.push(Effect::Tell(Told::rolled_back(notice, &launch.bundle)));
+        }
+    }
+
+    pub(super) fn tell_before_reload(&mut self) {
+        self.effects.push(Effect::Tell(Told::before_reload(&self.current())));
+    }
+
+    /// The state is read and told once for all that changed until then.
+    pub(super) fn tell_state(&mut self) {
+        if !self.telling {
+            self.telling = true;
+            self.run(Job::Read(Asked::Listeners));
+        }
+    }
+
+    pub(super) fn run(&mut self, job: Job) {
+        self.effects.push(Effect::Run(job));
+    }
+
+    pub(super) fn resolve(&mut self, call: CallId, answer: Value) {
+        self.effects.push(Effect::Resolve(call, answer));
+    }
+
+    pub(super) fn reject(&mut self, call: CallId, error: &Error, stage: Stage) {
+        self.effects.push(Effect::Reject(call, Failure::new(error, stage)));
+    }
+}

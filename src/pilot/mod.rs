@@ -1,0 +1,350 @@
+//! The pilot: what a Capacitor plugin does when, once for every platform.
+//!
+//! Enters: what a native shell sees (starts, life-cycle, navigations, timers that ran out) and what
+//! its pages call, as a method's name and JSON. Leaves: [`Order`]s for the shell (show this folder,
+//! set a timer, run this job on that lane, answer this call), in one order for all threads. The
+//! policy is [`Machine`], a pure state machine; this module gives it a clock, carries its jobs to the
+//! [`Updater`], and hands its effects to the shell. The shell marshals, owns threads and timers, and
+//! touches the web view. ADR 7 says why.
+
+mod api;
+mod calls;
+mod deadline;
+mod event;
+mod exit;
+mod jobs;
+mod machine;
+#[cfg(feature = "net")]
+mod open;
+mod page;
+mod runs;
+mod schedule;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+pub use api::{
+    About, Apply, BlockedBundle, Bundle, Call, EVENTS, Failure, Found, Hold, LastError, METHODS,
+    Nonce, Notice, ReadyResult, Stage, StateResult, Told,
+};
+pub use event::{Asked, CallId, Decided, Done, Effect, Event, Job, Lane, Now, Stored, Switch};
+pub use exit::{Exit, ExitReason};
+pub use machine::{Idle, Machine, Setting};
+#[cfg(feature = "net")]
+pub use open::{Setup, Source};
+pub use schedule::AutoSync;
+pub use settings::{Sealed, Settings};
+
+use crate::host::Clock;
+use crate::progress::Cancel;
+use crate::updater::Updater;
+
+/// What the shell is to do. Orders come one at a time and in order; the shell may call back from
+/// within one.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Order {
+    /// On the thread of the web view: serve this folder (nothing is the built-in bundle), say
+    /// [`News::Shown`], load its page.
+    Show {
+        /// The folder.
+        folder: Option<PathBuf>,
+        /// At the route that the old page is on.
+        keep_route: bool,
+    },
+    /// Load the page of what is served anew.
+    Reload {
+        /// At the route that it is on.
+        keep_route: bool,
+    },
+    /// The web view is dead: make a new one, which begins with [`Pilot::start`].
+    Recreate,
+    /// Say [`News::Timer`] with this number after so long.
+    SetTimer {
+        /// Its number.
+        timer: u64,
+        /// How long.
+        after: Duration,
+    },
+    /// This timer is not wanted any more.
+    StopTimer {
+        /// Its number.
+        timer: u64,
+    },
+    /// Call [`Pilot::work`] with this number from the lane's thread, one job after another.
+    Work {
+        /// Which thread.
+        lane: Lane,
+        /// The job's number.
+        job: u64,
+    },
+    /// Tell the page's listeners.
+    Tell {
+        /// The event's name.
+        event: &'static str,
+        /// An object, as JSON.
+        data: String,
+        /// To be kept until a page listens.
+        retain: bool,
+    },
+    /// Answer a call.
+    Resolve {
+        /// Which.
+        call: CallId,
+        /// An object or `null`, as JSON.
+        data: String,
+    },
+    /// Refuse a call.
+    Reject {
+        /// Which.
+        call: CallId,
+        /// Code of `docs/errors.md`.
+        code: &'static str,
+        /// One sentence, for a developer.
+        message: String,
+        /// An object, as JSON.
+        data: String,
+    },
+    /// Have the system keep this text until the process is gone, for [`Exit::note`].
+    Note(String),
+}
+
+/// The native shell.
+pub trait Hands: Send + Sync {
+    /// Do this, or see to it that it is done. Called from any thread, no lock held.
+    fn order(&self, order: Order);
+
+    /// Whether the network is one that is paid for by the byte. Asked on the long lane.
+    fn metered(&self) -> bool;
+}
+
+/// What a shell sees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    /// The main frame began to load a page. To be told in the order in which calls of pages are.
+    Navigated,
+    /// The folder of the last [`Order::Show`] is served from now on.
+    Shown,
+    /// The app is in front and takes input.
+    Active,
+    /// Something is in front of it.
+    Inactive,
+    /// The app is out of sight.
+    Background,
+    /// This timer ran out.
+    Timer(u64),
+}
+
+/// The plugin's core: one for each process, whatever becomes of its web views.
+pub struct Pilot {
+    machine: Mutex<Machine>,
+    outbox: Mutex<Outbox>,
+    jobs: Mutex<Jobs>,
+    updater: Option<Updater>,
+    hands: Arc<dyn Hands>,
+    clock: Arc<dyn Clock>,
+    born: Instant,
+}
+
+/// Orders on their way. Whoever finds it idle hands them on, one by one, with nothing locked.
+#[derive(Default)]
+struct Outbox {
+    orders: VecDeque<Order>,
+    busy: bool,
+}
+
+/// Jobs that were ordered and not begun.
+#[derive(Default)]
+struct Jobs {
+    next: u64,
+    waiting: BTreeMap<u64, (Job, Cancel)>,
+    /// Cancels everything on the long lane that was ordered so far.
+    cancel: Cancel,
+}
+
+impl Pilot {
+    /// A pilot over `updater`; without one it is idle, as `setting` says.
+    #[must_use]
+    pub fn new(
+        setting: Setting,
+        updater: Option<Updater>,
+        hands: Arc<dyn Hands>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            machine: Mutex::new(Machine::new(setting)),
+            outbox: Mutex::default(),
+            jobs: Mutex::default(),
+            updater,
+            hands,
+            clock,
+            born: Instant::now(),
+        }
+    }
+
+    /// A web view is being made: decides which folder its first load is of; nothing is the built-in
+    /// bundle. `exit` is how the last process ended, where the system tells. Blocks for about a
+    /// millisecond; a launch on trial is counted on disk first. Never fails.
+    pub fn start(&self, exit: Option<Exit>) -> Option<PathBuf> {
+        self.now_and_here(Event::Start(exit))
+    }
+
+    /// A page calls `method` with `options` as JSON. The answer comes as an order, perhaps before
+    /// this returns. Reads and writes nothing.
+    pub fn call(&self, call: CallId, method: &str, options: &str) {
+        let parsed = Call::parse(method, options);
+        self.on(Event::Call(call, parsed));
+    }
+
+    /// Something happened. Reads and writes nothing.
+    pub fn tell(&self, news: &News) {
+        self.on(match news {
+            News::Navigated => Event::Navigated,
+            News::Shown => Event::Shown,
+            News::Active => Event::Active,
+            News::Inactive => Event::Inactive,
+            News::Background => Event::Background,
+            News::Timer(timer) => Event::Timer(*timer),
+        });
+    }
+
+    /// The page's renderer died. Blocks until that is written down, since the process may follow;
+    /// then comes [`Order::Recreate`].
+    pub fn renderer_gone(&self) {
+        self.now_and_here(Event::RendererGone);
+    }
+
+    /// Does a job that was ordered; blocks until it is done. A job that was done or never ordered is
+    /// none.
+    pub fn work(&self, job: u64) {
+        let waiting = lock(&self.jobs).waiting.remove(&job);
+        if let (Some((job, cancel)), Some(updater)) = (waiting, &self.updater) {
+            let done = jobs::carry_out(updater, job, &cancel, &*self.hands, &mut |event| {
+                self.on(event);
+            });
+            self.on(Event::Done(done));
+        }
+    }
+
+    /// What stands below, for native code. None while idle.
+    #[must_use]
+    pub fn updater(&self) -> Option<&Updater> {
+        self.updater.as_ref()
+    }
+
+    fn on(&self, event: Event) {
+        {
+            let mut machine = lock(&self.machine);
+            let effects = machine.on(event, self.now());
+            // Queued before anybody else can decide anything: orders keep the machine's order.
+            effects.into_iter().for_each(|effect| self.queue(effect));
+        }
+        self.hand_out();
+    }
+
+    /// Like `on`, with jobs done at once on this thread; returns what the web view begins with.
+    fn now_and_here(&self, event: Event) -> Option<PathBuf> {
+        let mut begin = None;
+        let mut events = VecDeque::from([event]);
+        while let Some(event) = events.pop_front() {
+            let mut urgent = Vec::new();
+            {
+                let mut machine = lock(&self.machine);
+                for effect in machine.on(event, self.now()) {
+                    match effect {
+                        Effect::Begin(folder) => begin = folder,
+                        Effect::Run(
+                            job @ (Job::Start { .. } | Job::Fail { .. } | Job::EarlyCrash),
+                        ) => urgent.push(job),
+                        effect => self.queue(effect),
+                    }
+                }
+            }
+            for job in urgent {
+                if let Some(updater) = &self.updater {
+                    let cancel = Cancel::default();
+                    let done = jobs::carry_out(updater, job, &cancel, &*self.hands, &mut |_| {});
+                    events.push_back(Event::Done(done));
+                }
+            }
+        }
+        self.hand_out();
+        begin
+    }
+
+    /// Puts an effect into the outbox as an order.
+    fn queue(&self, effect: Effect) {
+        let order = match effect {
+            // Only starts begin, and they take it from the machine themselves.
+            Effect::Begin(_) => return,
+            Effect::Show { folder, keep_route } => Order::Show { folder, keep_route },
+            Effect::Reload { keep_route } => Order::Reload { keep_route },
+            Effect::Recreate => Order::Recreate,
+            Effect::SetTimer(timer, after) => Order::SetTimer { timer, after },
+            Effect::StopTimer(timer) => Order::StopTimer { timer },
+            Effect::Run(job) => {
+                let lane = job.lane();
+                let mut jobs = lock(&self.jobs);
+                jobs.next += 1;
+                let (number, cancel) = (jobs.next, jobs.cancel.clone());
+                jobs.waiting.insert(number, (job, cancel));
+                Order::Work { lane, job: number }
+            }
+            Effect::Cancel => {
+                let mut jobs = lock(&self.jobs);
+                std::mem::take(&mut jobs.cancel).cancel();
+                return;
+            }
+            Effect::Tell(Told { event, data, retain }) => {
+                Order::Tell { event, data: data.to_string(), retain }
+            }
+            Effect::Resolve(call, data) => Order::Resolve { call, data: data.to_string() },
+            Effect::Reject(call, Failure { code, message, data }) => {
+                Order::Reject { call, code, message, data: data.to_string() }
+            }
+            Effect::Note(note) => Order::Note(note),
+        };
+        lock(&self.outbox).orders.push_back(order);
+    }
+
+    /// Hands orders on until none is left, unless somebody is at it already: another thread, or this
+    /// one further down the stack.
+    fn hand_out(&self) {
+        loop {
+            let order = {
+                let mut outbox = lock(&self.outbox);
+                if outbox.busy {
+                    return;
+                }
+                let Some(order) = outbox.orders.pop_front() else { return };
+                outbox.busy = true;
+                order
+            };
+            let idle = Idler(&self.outbox);
+            self.hands.order(order);
+            drop(idle);
+        }
+    }
+
+    fn now(&self) -> Now {
+        Now { ticks: self.born.elapsed(), wall: self.clock.now() }
+    }
+}
+
+/// Makes the outbox idle again, whatever the shell did.
+struct Idler<'a>(&'a Mutex<Outbox>);
+
+impl Drop for Idler<'_> {
+    fn drop(&mut self) {
+        lock(self.0).busy = false;
+    }
+}
+
+/// A lock that a panic elsewhere does not take away.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,133 @@
+//! Whose `ready()` it is: which page belongs to which launch.
+//!
+//! Enters: launches, navigations, nonces of pages. Leaves: whether a page came from the launch that
+//! runs. Refuses: a page that attached to an earlier launch, one that attaches between a switch and
+//! the navigation that follows it, and one that never attached. The launch's token never meets a
+//! page.
+
+use std::collections::VecDeque;
+
+use super::api::Nonce;
+
+/// Pages that are remembered. A launch has one page at a time; more come from reloads.
+const KEPT: usize = 16;
+
+/// The pages of the running launch and of those before it.
+#[derive(Debug, Default)]
+pub(super) struct Pages {
+    launch: u64,
+    opening: Opening,
+    /// Which launch a page attached to; nothing where it came between two.
+    attached: VecDeque<(Nonce, Option<u64>)>,
+}
+
+/// How far the running launch's page is.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Opening {
+    /// Decided; the page before it still stands.
+    Decided,
+    /// Its folder is served, and nothing navigated since.
+    Shown,
+    /// Its page began to load.
+    #[default]
+    Begun,
+}
+
+impl Pages {
+    /// A new launch in a new web view: there is no page before it.
+    pub(super) fn begin(&mut self, launch: u64) {
+        (self.launch, self.opening) = (launch, Opening::Begun);
+    }
+
+    /// A new launch whose page will replace the one that stands.
+    pub(super) fn switch(&mut self, launch: u64) {
+        (self.launch, self.opening) = (launch, Opening::Decided);
+    }
+
+    /// The folder of the running launch is served from now on.
+    pub(super) fn shown(&mut self) {
+        if self.opening == Opening::Decided {
+            self.opening = Opening::Shown;
+        }
+    }
+
+    /// The main frame began to load a page. One that began before the folder was switched is a
+    /// reload of the old page.
+    pub(super) fn navigated(&mut self) {
+        if self.opening == Opening::Shown {
+            self.opening = Opening::Begun;
+        }
+    }
+
+    /// The page `nonce` attaches; whether it belongs to the running launch. A page keeps the launch
+    /// that it attached to first.
+    pub(super) fn attach(&mut self, nonce: &Nonce) -> bool {
+        if self.attached.iter().all(|(known, _)| known != nonce) {
+            let launch = (self.opening == Opening::Begun).then_some(self.launch);
+            if self.attached.len() == KEPT {
+                self.attached.pop_front();
+            }
+            self.attached.push_back((nonce.clone(), launch));
+        }
+        self.is_current(Some(nonce))
+    }
+
+    /// Whether the page `nonce` belongs to the running launch.
+    pub(super) fn is_current(&self, nonce: Option<&Nonce>) -> bool {
+        let mut attached = self.attached.iter();
+        attached.any(|(known, launch)| Some(known) == nonce && *launch == Some(self.launch))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nonce(text: &str) -> Nonce {
+        serde_json::from_value(text.into()).unwrap()
+    }
+
+    #[test]
+    fn only_a_page_whose_navigation_followed_the_switch_belongs_to_the_launch() {
+        let mut pages = Pages::default();
+        pages.begin(1);
+        assert!(pages.attach(&nonce("old")));
+        pages.switch(2);
+        assert!(!pages.is_current(Some(&nonce("old"))));
+        pages.navigated();
+        assert!(!pages.attach(&nonce("a reload of the old page")));
+        pages.shown();
+        assert!(!pages.attach(&nonce("still the old one's folder")));
+        pages.navigated();
+        assert!(pages.attach(&nonce("new")));
+        assert!(!pages.attach(&nonce("old")), "attaching again changes nothing");
+        assert!(!pages.attach(&nonce("a reload of the old page")));
+        assert!(!pages.is_current(None), "code without a page confirms nothing");
+        assert!(!pages.is_current(Some(&nonce("never attached"))));
+    }
+
+    #[test]
+    fn a_page_that_loads_twice_stays_with_its_launch() {
+        let mut pages = Pages::default();
+        pages.begin(1);
+        assert!(pages.attach(&nonce("first load")));
+        pages.navigated();
+        assert!(pages.attach(&nonce("second load")));
+        assert!(pages.is_current(Some(&nonce("first load"))));
+    }
+
+    #[test]
+    fn pages_without_end_push_out_the_oldest_and_revive_none() {
+        let mut pages = Pages::default();
+        pages.begin(1);
+        pages.attach(&nonce("old"));
+        pages.switch(2);
+        pages.shown();
+        for reload in 0..100 {
+            pages.attach(&nonce(&format!("in between {reload}")));
+        }
+        pages.navigated();
+        assert!(!pages.is_current(Some(&nonce("old"))));
+        assert_eq!(pages.attached.len(), KEPT);
+    }
+}

@@ -1,0 +1,154 @@
+//! Syncs and checks: who shares a run, what is told of it, and when what it left takes over.
+
+use std::time::Duration;
+
+use super::api::{self, Apply, Found, LastError, Stage, Told};
+use super::event::{CallId, Effect, Job, Now};
+use super::machine::{Machine, Timer};
+use crate::error::Result;
+use crate::progress::Progress;
+use crate::updater::Status;
+
+/// Progress is told at most this often.
+const PROGRESS: Duration = Duration::from_millis(100);
+
+/// A sync that runs or waits to.
+#[derive(Debug)]
+pub(super) struct Run {
+    pub(super) calls: Vec<CallId>,
+    apply: Apply,
+    downloading: bool,
+    told: Option<Duration>,
+}
+
+impl Machine {
+    pub(super) fn plan(&mut self, now: Now, resumed: bool) {
+        if !self.active || self.is_set(Timer::Sync) {
+            return;
+        }
+        if let Some(wait) = self.schedule.next(now.wall, resumed) {
+            self.set(Timer::Sync, wait);
+        }
+    }
+
+    /// Joins the sync that runs or begins one.
+    pub(super) fn ask_for_sync(&mut self, call: Option<CallId>, apply: Apply) {
+        match &mut self.sync {
+            Some(run) => {
+                run.calls.extend(call);
+                run.apply = run.apply.sooner(apply);
+            }
+            None => {
+                let spare_metered = call.is_none() && !self.allow_metered;
+                let calls = call.into_iter().collect();
+                self.sync = Some(Run { calls, apply, downloading: false, told: None });
+                self.run(Job::Sync { hold: apply == Apply::Manual, spare_metered });
+                self.tell_state();
+            }
+        }
+    }
+
+    pub(super) fn found(&mut self, found: &Found) {
+        if let Some(run) = &mut self.sync {
+            run.downloading = true;
+        }
+        self.effects.push(Effect::Tell(Told::available(found)));
+    }
+
+    pub(super) fn progressed(&mut self, progress: Progress, now: Now) {
+        let Some(run) = &mut self.sync else { return };
+        run.downloading = true;
+        let early = run.told.is_some_and(|told| now.ticks.saturating_sub(told) < PROGRESS);
+        if early && progress.bytes < progress.total {
+            return;
+        }
+        run.told = Some(now.ticks);
+        self.effects.push(Effect::Tell(Told::progress(progress)));
+    }
+
+    pub(super) fn synced(&mut self, outcome: Result<Found>, now: Now) {
+        let Some(run) = self.sync.take() else { return };
+        let stage = if run.downloading { Stage::Download } else { Stage::Check };
+        self.note_outcome(&outcome, stage, now);
+        match outcome {
+            Err(error) => {
+                for call in run.calls {
+                    self.reject(call, &error, stage);
+                }
+            }
+            Ok(found) => {
+                if found.via.is_some() {
+                    self.effects.push(Effect::Tell(Told::staged(&found)));
+                }
+                let answer = api::synced(Some(&found));
+                let asked = !run.calls.is_empty();
+                for call in run.calls {
+                    self.resolve(call, answer.clone());
+                }
+                self.let_take_over(&found, run.apply, asked);
+            }
+        }
+        self.tell_state();
+        self.plan(now, false);
+    }
+
+    /// Decides when what a sync left waiting takes over.
+    pub(super) fn let_take_over(&mut self, found: &Found, apply: Apply, asked: bool) {
+        let waits = match found.status {
+            Status::Staged => true,
+            // What an earlier call held stays so until a page asks for something else.
+            Status::Held => apply != Apply::Manual && (asked || found.via.is_some()),
+            _ => false,
+        };
+        // The publisher's word that nobody should go on without it ends no hold and no "by hand".
+        let apply = match apply {
+            Apply::NextStart | Apply::Background if found.mandatory => Apply::Now,
+            apply => apply,
+        };
+        match apply {
+            Apply::Background | Apply::Now if waits => self.take_over(apply),
+            // Held by a call that another one joined: let the next start have it.
+            Apply::NextStart if waits && found.status == Status::Held => {
+                self.run(Job::Release);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn checked(&mut self, outcome: Result<Found>, now: Now) {
+        self.note_outcome(&outcome, Stage::Check, now);
+        let calls = std::mem::take(&mut self.checks);
+        match &outcome {
+            Err(error) => {
+                for call in calls {
+                    self.reject(call, error, Stage::Check);
+                }
+            }
+            Ok(found) => {
+                if found.status == Status::Available {
+                    self.effects.push(Effect::Tell(Told::available(found)));
+                }
+                for call in calls {
+                    self.resolve(call, api::checked(Some(found)));
+                }
+            }
+        }
+        self.tell_state();
+    }
+
+    pub(super) fn note_outcome(&mut self, outcome: &Result<Found>, stage: Stage, now: Now) {
+        match outcome {
+            Ok(found) => {
+                (self.last_check, self.last_error) = (Some(now.wall), None);
+                if found.status == Status::Incompatible {
+                    self.effects.push(Effect::Tell(Told::native_update(found)));
+                }
+            }
+            Err(error) => {
+                let failed = LastError { code: error.code(), stage };
+                self.effects.push(Effect::Tell(Told::failed(&failed)));
+                self.last_error = Some(failed);
+            }
+        }
+    }
+}
