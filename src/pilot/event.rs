@@ -63,6 +63,7 @@ pub struct Stored {
 
 /// Something that happened.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "made, handed over and used up; none is kept")]
 pub enum Event {
     /// A web view is being made: at the start of a process, and when the system makes the app's
     /// screen anew within one.

@@ -428,7 +428,7 @@ impl Machine {
             }
             Done::Confirmed(call, launch, stored) => self.confirmed(call, launch, stored, now),
             Done::Synced(outcome) => self.synced(outcome, now),
-            Done::Checked(outcome) => self.checked(outcome, now),
+            Done::Checked(outcome) => self.checked(&outcome, now),
             Done::Read(asked, stored) => self.read(asked, stored),
             Done::Released(Ok(())) => self.tell_state(),
             Done::Released(Err(error)) => log::warn!("what is held stays so: {error}"),

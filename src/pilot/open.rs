@@ -171,9 +171,7 @@ fn updater(
     config.native_version.clone_from(&setup.native_version);
     config.built = setup.built;
     config.max_bundle = settings.max_bundle_size;
-    let disk = RealDisk::new(&setup.home)
-        .map_err(|error| Error::storage("making the store's folder", error))?;
-    let mut mirrors = settings.urls.iter().map(|url| {
+    let mirrors = settings.urls.iter().map(|url| {
         let options = HttpOptions {
             min_tls: if settings.old_tls { MinTls::V1_2 } else { MinTls::V1_3 },
             allow_plain: setup.debug && settings.allow_http && is_private(url),
@@ -181,13 +179,18 @@ fn updater(
         };
         Http::new(url, &options).map(Arc::new)
     });
+    let mirrors = mirrors.collect::<Result<Vec<_>>>()?;
+    let mut mirrors = mirrors.into_iter();
     let none = || Error::Config("plugins.Farad.url is missing".to_owned());
-    let first = mirrors.next().ok_or_else(none)??;
+    let first = mirrors.next().ok_or_else(none)?;
+    // Last: a configuration that cannot work leaves nothing on the device.
+    let disk = RealDisk::new(&setup.home)
+        .map_err(|error| Error::storage("making the store's folder", error))?;
     let system = Arc::new(System);
     let clock: Arc<dyn Clock> = system.clone();
     let updater = Updater::new(config, Arc::new(disk), first, clock, system, builtin)
         .with_opening_keys(Arc::new(Keyring { shipped, obtained: keys.cloned() }));
-    mirrors.try_fold(updater, |updater, mirror| Ok(updater.with_mirror(mirror?)))
+    Ok(mirrors.fold(updater, |updater, mirror| updater.with_mirror(mirror)))
 }
 
 /// Whether a plain address is one of this machine or of a private network (RFC 1918, RFC 3927,

@@ -115,10 +115,10 @@ impl Machine {
         }
     }
 
-    pub(super) fn checked(&mut self, outcome: Result<Found>, now: Now) {
-        self.note_outcome(&outcome, Stage::Check, now);
+    pub(super) fn checked(&mut self, outcome: &Result<Found>, now: Now) {
+        self.note_outcome(outcome, Stage::Check, now);
         let calls = std::mem::take(&mut self.checks);
-        match &outcome {
+        match outcome {
             Err(error) => {
                 for call in calls {
                     self.reject(call, error, Stage::Check);

@@ -299,7 +299,7 @@ mod tests {
         assert_eq!(settings.urls, ["https://updates.example.com"]);
         assert_eq!(settings.app.as_str(), APP);
         assert_eq!(settings.root, "farad-root.json");
-        assert_eq!(settings.allowed_channels, [settings.channel.clone()]);
+        assert_eq!(settings.allowed_channels, std::slice::from_ref(&settings.channel));
         assert_eq!(settings.auto_sync, AutoSync::OnResume);
         assert_eq!(settings.apply, Apply::NextStart);
         assert_eq!(settings.ready_timeout, Some(Duration::from_secs(10)));

@@ -1,0 +1,339 @@
+//! The pilot over the real updater, a real repository and a real disk, with a shell that only does
+//! what it is told.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test stops at a surprise"
+)]
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, Weak};
+
+use farad::native::Native;
+use farad::pilot::{Hands, News, Order, Pilot, Setup, Source};
+use farad::seal::{KeyId, OpeningKey, OpeningKeys};
+use farad::time::UnixTime;
+use farad_publisher::serve::{Faults, Server};
+use serde_json::{Value, json};
+
+const APP: &str = "com.example.shop";
+
+/// A publisher's folder, a server and a phone's folder.
+struct Home {
+    folder: tempfile::TempDir,
+    server: Option<Server>,
+}
+
+impl Home {
+    fn new() -> Self {
+        let home = Self { folder: tempfile::tempdir().unwrap(), server: None };
+        home.farad(&["init", "--app", APP, "--no-passphrase"]);
+        fs::create_dir_all(home.at("builtin")).unwrap();
+        fs::write(home.at("builtin/index.html"), "built in").unwrap();
+        home
+    }
+
+    fn at(&self, path: &str) -> PathBuf {
+        self.folder.path().join(path)
+    }
+
+    /// The publisher's command, in this process.
+    fn farad(&self, args: &[&str]) {
+        let config = self.at("farad.toml");
+        let all = ["farad", "--config"].map(OsString::from).into_iter().chain([config.into()]);
+        farad_publisher::cli::run(all.chain(args.iter().map(OsString::from)));
+    }
+
+    fn release(&self, version: &str, more: &[&str]) {
+        let web = self.at(&format!("web-{version}"));
+        fs::create_dir_all(&web).unwrap();
+        fs::write(web.join("index.html"), version).unwrap();
+        let web = web.display().to_string();
+        let args = ["release", &web, "--channel", "production", "--version", version];
+        self.farad(&[&args[..], more].concat());
+    }
+
+    fn serve(&mut self) -> String {
+        let server = Server::start(&self.at("updates"), 0, Faults::default()).unwrap();
+        let url = server.url();
+        self.server = Some(server);
+        url
+    }
+
+    fn setup(&self, settings: &Value) -> Setup {
+        Setup {
+            settings: settings.to_string(),
+            app_id: APP.to_owned(),
+            live_reload: false,
+            debug: false,
+            native: Native::Android { build: 1 },
+            native_version: "1.0".to_owned(),
+            built: UnixTime::from_seconds(0),
+            home: self.at("phone"),
+            source: Source::Folders { web: self.at("builtin"), resources: self.at("") },
+        }
+    }
+
+    fn phone(&self, settings: &Value) -> Arc<Shell> {
+        self.phone_with(settings, None)
+    }
+
+    fn phone_with(&self, settings: &Value, keys: Option<&Arc<dyn OpeningKeys>>) -> Arc<Shell> {
+        Shell::open(&self.setup(settings), keys)
+    }
+}
+
+/// A shell: works at once, loads what it is told to show, lets timers of a switch run out.
+struct Shell {
+    pilot: Mutex<Option<Arc<Pilot>>>,
+    answers: Mutex<BTreeMap<String, Result<Value, String>>>,
+    told: Mutex<Vec<(&'static str, Value)>>,
+    shown: Mutex<Vec<Option<PathBuf>>>,
+    timers: Mutex<Vec<u64>>,
+}
+
+/// Hands of a shell that may be gone.
+struct Arms(Weak<Shell>);
+
+impl Hands for Arms {
+    fn order(&self, order: Order) {
+        if let Some(shell) = self.0.upgrade() {
+            shell.order(order);
+        }
+    }
+
+    fn metered(&self) -> bool {
+        false
+    }
+}
+
+impl Shell {
+    fn open(setup: &Setup, keys: Option<&Arc<dyn OpeningKeys>>) -> Arc<Self> {
+        let shell = Arc::new(Self {
+            pilot: Mutex::default(),
+            answers: Mutex::default(),
+            told: Mutex::default(),
+            shown: Mutex::default(),
+            timers: Mutex::default(),
+        });
+        let hands = Arc::new(Arms(Arc::downgrade(&shell)));
+        let pilot = Arc::new(Pilot::open(setup, keys, hands));
+        *shell.pilot.lock().unwrap() = Some(pilot);
+        shell
+    }
+
+    fn pilot(&self) -> Arc<Pilot> {
+        self.pilot.lock().unwrap().clone().unwrap()
+    }
+
+    /// Called from within the pilot, and calls it again: that is what is tried here.
+    fn order(&self, order: Order) {
+        match order {
+            Order::Show { folder, .. } => {
+                self.shown.lock().unwrap().push(folder);
+                self.pilot().tell(&News::Shown);
+                self.pilot().tell(&News::Navigated);
+            }
+            Order::Work { job, .. } => self.pilot().work(job),
+            Order::SetTimer { timer, .. } => self.timers.lock().unwrap().push(timer),
+            Order::StopTimer { timer } => self.timers.lock().unwrap().retain(|t| *t != timer),
+            Order::Tell { event, data, .. } => {
+                self.told.lock().unwrap().push((event, serde_json::from_str(&data).unwrap()));
+            }
+            Order::Resolve { call, data } => {
+                let answer = serde_json::from_str(&data).unwrap();
+                self.answers.lock().unwrap().insert(call, Ok(answer));
+            }
+            Order::Reject { call, code, .. } => {
+                self.answers.lock().unwrap().insert(call, Err(code.to_owned()));
+            }
+            Order::Note(_) | Order::Reload { .. } | Order::Recreate => {}
+        }
+    }
+
+    fn start(&self, nonce: &str) -> Option<PathBuf> {
+        let folder = self.pilot().start(None);
+        self.shown.lock().unwrap().push(folder.clone());
+        self.pilot().tell(&News::Active);
+        self.ask("attach", &json!({ "nonce": nonce })).unwrap();
+        folder
+    }
+
+    fn ask(&self, method: &str, options: &Value) -> Result<Value, String> {
+        self.pilot().call(method.to_owned(), method, &options.to_string());
+        self.answers.lock().unwrap().remove(method).unwrap()
+    }
+
+    /// Lets every timer that runs now run out.
+    fn ring(&self) {
+        let timers = std::mem::take(&mut *self.timers.lock().unwrap());
+        for timer in timers {
+            self.pilot().tell(&News::Timer(timer));
+        }
+    }
+
+    fn page(&self) -> String {
+        let shown = self.shown.lock().unwrap().last().unwrap().clone();
+        fs::read_to_string(shown.unwrap().join("index.html")).unwrap()
+    }
+
+    fn names(&self) -> Vec<&'static str> {
+        self.told.lock().unwrap().iter().map(|(event, _)| *event).collect()
+    }
+}
+
+fn settings(url: &str) -> Value {
+    json!({ "url": url, "channel": "production", "autoSync": "off", "apply": "now" })
+}
+
+#[test]
+fn a_release_is_fetched_shown_and_confirmed_and_a_bad_one_undone() {
+    let mut home = Home::new();
+    home.release("1.0.0", &[]);
+    let settings = settings(&home.serve());
+    let phone = home.phone(&settings);
+    assert_eq!(phone.start("builtin"), None);
+
+    let found = phone.ask("check", &json!({})).unwrap();
+    assert_eq!(
+        (&found["status"], &found["release"]["version"]),
+        (&json!("available"), &json!("1.0.0"))
+    );
+    let done = phone.ask("sync", &json!({})).unwrap();
+    assert_eq!((&done["status"], &done["via"]), (&json!("staged"), &json!("pack")));
+    phone.ring();
+    assert_eq!(phone.page(), "1.0.0");
+    assert_eq!(phone.ask("ready", &json!({ "nonce": "builtin" })), Err("stale-token".to_owned()));
+    phone.ask("attach", &json!({ "nonce": "one" })).unwrap();
+    let ready = phone.ask("ready", &json!({ "nonce": "one" })).unwrap();
+    assert_eq!(
+        (&ready["current"]["version"], &ready["rolledBack"]),
+        (&json!("1.0.0"), &json!(null))
+    );
+    let names = phone.names();
+    for event in ["updateAvailable", "updateStaged", "beforeReload", "stateChanged"] {
+        assert!(names.contains(&event), "{event}: {names:?}");
+    }
+
+    home.release("1.1.0", &[]);
+    phone.ask("sync", &json!({})).unwrap();
+    phone.ring();
+    assert_eq!(phone.page(), "1.1.0");
+    phone.ask("attach", &json!({ "nonce": "two" })).unwrap();
+    phone.ask("reportFailure", &json!({ "nonce": "two" })).unwrap();
+    phone.ring();
+    assert_eq!(phone.page(), "1.1.0", "its second launch");
+    drop(phone);
+
+    // Another process, which the page of the bad release never lets come up.
+    let phone = home.phone(&settings);
+    phone.start("three");
+    assert_eq!(phone.page(), "1.0.0");
+    let state = phone.ask("getState", &json!({})).unwrap();
+    assert_eq!(state["blocked"][0]["reason"], "not-ready");
+    assert_eq!(state["current"]["version"], "1.0.0");
+    drop(phone);
+    let phone = home.phone(&settings);
+    phone.start("four");
+    let ready = phone.ask("ready", &json!({ "nonce": "four" })).unwrap();
+    assert_eq!(ready["rolledBack"]["version"], "1.1.0", "told by the first page that is ready");
+    assert_eq!(ready["reason"], "not-ready");
+    let again = phone.ask("ready", &json!({ "nonce": "four" })).unwrap();
+    assert_eq!(again["rolledBack"], json!(null));
+    assert_eq!(phone.ask("sync", &json!({})).unwrap()["status"], "blocked");
+}
+
+#[test]
+fn a_page_stays_within_what_the_build_allows() {
+    let mut home = Home::new();
+    home.release("1.0.0", &[]);
+    let settings = settings(&home.serve());
+    let phone = home.phone(&settings);
+    phone.start("page");
+    let beta = phone.ask("setChannel", &json!({ "channel": "beta" }));
+    assert_eq!(beta, Err("config-invalid".to_owned()));
+    let elsewhere = phone.ask("sync", &json!({ "url": "https://evil.example.com" }));
+    assert_eq!(elsewhere, Err("argument-invalid".to_owned()));
+    assert_eq!(phone.ask("getChannel", &json!({})).unwrap(), json!({ "channel": "production" }));
+    let device = phone.ask("getDeviceInfo", &json!({})).unwrap();
+    assert_eq!((&device["platform"], &device["appId"]), (&json!("android"), &json!(APP)));
+    assert_eq!(device["installId"].as_str().unwrap().len(), 32);
+}
+
+#[test]
+fn a_configuration_that_cannot_work_shows_the_built_in_bundle_and_says_why() {
+    let home = Home::new();
+    let good = settings("https://updates.example.com");
+    let with = |key: &str, value: Value| {
+        let mut settings = good.clone();
+        settings[key] = value;
+        settings
+    };
+    for wrong in [
+        json!(null),
+        with("url", json!("http://updates.example.com")),
+        with("url", json!("http://10.0.0.1")),
+        with("root", json!("other-root.json")),
+        with("openingKeys", json!(["missing.key"])),
+        with("openingKeys", json!(["farad-root.json"])),
+        with("autosync", json!("off")),
+    ] {
+        let phone = home.phone(&wrong);
+        assert_eq!(phone.pilot().start(None), None);
+        for method in ["ready", "sync", "getState"] {
+            assert_eq!(phone.ask(method, &json!({})), Err("config-invalid".to_owned()), "{wrong}");
+        }
+    }
+    assert!(!home.at("phone").exists(), "nothing was made");
+    let mut live = home.setup(&good);
+    live.live_reload = true;
+    let phone = Shell::open(&live, None);
+    assert_eq!(phone.pilot().start(None), None);
+    assert_eq!(phone.ask("sync", &json!({})).unwrap()["status"], "unavailable");
+}
+
+/// Keys that native code obtains while the app runs.
+struct AtRunTime(Mutex<Option<OpeningKey>>);
+
+impl OpeningKeys for AtRunTime {
+    fn opening_key(&self, id: &KeyId) -> Option<OpeningKey> {
+        self.0.lock().unwrap().clone().filter(|key| key.id() == *id)
+    }
+}
+
+fn folder_of(path: &Path) -> usize {
+    fs::read_dir(path).map_or(0, Iterator::count)
+}
+
+#[test]
+fn plain_http_is_for_debug_builds_and_private_addresses() {
+    let home = Home::new();
+    let mut setup = home.setup(&json!({
+        "url": "http://10.0.0.1:8080", "channel": "production", "allowHttp": true,
+    }));
+    let answer = |setup: &Setup| Shell::open(setup, None).ask("getChannel", &json!({}));
+    assert_eq!(answer(&setup), Err("config-invalid".to_owned()));
+    setup.debug = true;
+    assert!(answer(&setup).is_ok());
+    setup.settings = setup.settings.replace("10.0.0.1", "updates.example.com");
+    assert_eq!(answer(&setup), Err("config-invalid".to_owned()));
+}
+
+#[test]
+fn nobody_opens_a_sealed_channel_without_a_key() {
+    let mut home = Home::new();
+    home.release("1.0.0", &[]);
+    let mut required = settings(&home.serve());
+    required["sealed"] = json!("required");
+    let keys: Arc<dyn OpeningKeys> = Arc::new(AtRunTime(Mutex::new(None)));
+    let phone = home.phone_with(&required, Some(&keys));
+    phone.start("page");
+    let status = phone.ask("sync", &json!({})).map(|done| done["status"].clone());
+    assert_ne!(status, Ok(json!("staged")), "an open release in a channel of sealed ones");
+    assert_eq!(folder_of(&home.at("phone/bundles")), 0);
+}
