@@ -8,6 +8,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use farad::pilot::{EVENTS, METHODS};
+
 type Names = BTreeSet<String>;
 
 /// What native code and the stub answer for the plugin's own script, beside the page's calls.
@@ -162,6 +164,34 @@ fn native_code_answers_what_the_script_asks() {
             assert_eq!(names, with(calls(), &OF_THE_SCRIPT), "{platform}");
         }
     }
+}
+
+#[test]
+fn the_pilot_answers_every_call_and_tells_every_event() {
+    let methods: Names = METHODS.map(str::to_owned).into();
+    assert_eq!(methods, with(calls(), &OF_THE_SCRIPT));
+    let text = definitions();
+    let events: Names = text
+        .split("eventName: '")
+        .skip(1)
+        .filter_map(|at| Some(at.split('\'').next()?.to_owned()))
+        .collect();
+    assert_eq!(events, EVENTS.map(str::to_owned).into());
+}
+
+#[test]
+fn the_configuration_has_the_keys_that_the_library_reads() {
+    let text = read("plugin/src/config.ts");
+    let after = text.split("Farad?: {").nth(1).unwrap();
+    let typed = declared(&after.replace("?:", ":"), "      ", &[]);
+    let settings = read("src/pilot/settings.rs");
+    let code = settings.split("#[cfg(test)]").next().unwrap();
+    let reads = ["take(\"", "text(\"", "texts(\"", "file(\"", "flag(\"", "number(\""];
+    let mut read = Names::new();
+    for call in reads {
+        read.extend(code.split(&format!("read.{call}")).skip(1).map(word));
+    }
+    assert_eq!(typed, read);
 }
 
 #[test]

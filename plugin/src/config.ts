@@ -147,6 +147,15 @@ declare module '@capacitor/cli' {
       extraCa?: string;
 
       /**
+       * Debug builds only: plain http to private addresses, such as a developer's own machine.
+       *
+       * @since 0.1.0
+       * @default false
+       * @example true
+       */
+      allowHttp?: boolean;
+
+      /**
        * Whether Farad does anything at all.
        *
        * @since 0.1.0

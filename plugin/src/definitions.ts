@@ -38,7 +38,7 @@ export interface FaradPlugin {
 
   /**
    * Brings the device to what it is offered: downloads, verifies, stages, and applies as told. Calls
-   * made while a sync runs share it; the first one's options hold.
+   * made while a sync runs share it; the soonest of their wishes holds.
    *
    * With `apply: 'now'` the page is replaced as soon as the bundle is staged, and the promise may
    * never settle.
@@ -670,6 +670,7 @@ export type ErrorCode =
   | 'busy'
   | 'seal'
   | 'cancelled'
+  | 'argument-invalid'
   | 'stale-token'
   | 'bad-root'
   | 'duplicate-signature'
