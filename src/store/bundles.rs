@@ -2,22 +2,26 @@
 //!
 //! `bundles/<id>/` holds `files/`, the `index`, the signed `manifest.json`, a `lease` to lock while
 //! a process shows it, and `committed`, written last into staging, with the plain identity. A folder
-//! without a sound marker is none.
+//! without a sound marker is none; one with `damaged` in it waits to be staged again.
 
 use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 
-use super::disk::{Disk, Held};
+use super::disk::{Disk, Held, TEMPORARY};
 use crate::digest::{Digest, Hasher};
 use crate::id::BundleId;
 use crate::limits;
-use crate::release::{Index, Manifest, bundle_id};
+use crate::release::{File, Index, Manifest, bundle_id};
 
 const BUNDLES: &str = "bundles";
 const STAGING: &str = "staging";
 const TRASH: &str = "trash";
 /// The file that a WebView asks for first.
 const ENTRY: &str = "index.html";
+/// EIO, on every system that phones have.
+const INPUT_OUTPUT_ERROR: i32 = 5;
+/// Folders with more in them than small files of ours.
+const NOT_SMALL: [&str; 4] = [BUNDLES, STAGING, TRASH, "downloads"];
 
 /// The folder with the files of a committed bundle.
 pub(super) fn files_folder(id: &BundleId) -> String {
@@ -31,8 +35,18 @@ pub(super) fn staging_files(id: &BundleId) -> String {
 
 /// Begins to stage `id`, from nothing.
 pub(super) fn begin(disk: &dyn Disk, id: &BundleId) -> io::Result<()> {
-    disk.remove_folder(&format!("{STAGING}/{id}"))?;
+    let staged = format!("{STAGING}/{id}");
+    if let Err(error) = disk.remove_folder(&staged) {
+        // What cannot be removed can often be moved.
+        log::warn!("{staged}: {error}");
+        to_trash(disk, &staged)?;
+    }
     disk.create_folder(&staging_files(id))
+}
+
+/// Removes what was staged of `id`.
+pub(super) fn abandon(disk: &dyn Disk, id: &BundleId) -> io::Result<()> {
+    disk.remove_folder(&format!("{STAGING}/{id}"))
 }
 
 /// Commits what was staged: files and folders are made durable, the marker is written, and one
@@ -57,9 +71,15 @@ pub(super) fn commit(
     disk.sync_folder(&staged)?;
     disk.create_folder(BUNDLES)?;
     disk.sync_folder("")?;
-    // A damaged bundle of the same id makes way; a sound one would not be staged again.
-    discard(disk, &format!("{BUNDLES}/{id}"))?;
-    disk.rename(&staged, &format!("{BUNDLES}/{id}"))?;
+    // A damaged bundle of the same id makes way; a sound one would not be staged again. Its lease
+    // comes along: whoever shows the old files goes on to show the new ones.
+    let committed = format!("{BUNDLES}/{id}");
+    if disk.length(&format!("{committed}/lease"))?.is_some() {
+        disk.rename(&format!("{committed}/lease"), &format!("{staged}/lease"))?;
+        disk.sync_folder(&staged)?;
+    }
+    discard(disk, &committed)?;
+    disk.rename(&staged, &committed)?;
     disk.sync_folder(BUNDLES)?;
     disk.sync_folder(STAGING)
 }
@@ -81,18 +101,44 @@ fn write(disk: &dyn Disk, path: &str, bytes: &[u8]) -> io::Result<()> {
     file.sync()
 }
 
-/// Moves a folder out of the way, then removes it: a crash in between leaves only trash.
-pub(super) fn discard(disk: &dyn Disk, folder: &str) -> io::Result<()> {
+/// Moves a folder out of the way, then removes it: a crash in between leaves only trash. What
+/// cannot be removed is left there for the next collection.
+fn discard(disk: &dyn Disk, folder: &str) -> io::Result<()> {
     let Some((parent, name)) = folder.rsplit_once('/') else { return Ok(()) };
     if !disk.list(parent)?.iter().any(|entry| entry.name == name) {
         return Ok(());
     }
+    match to_trash(disk, folder) {
+        Ok(trash) => {
+            disk.sync_folder(parent)?;
+            if let Err(error) = disk.remove_folder(&trash) {
+                log::warn!("{trash}: {error}");
+            }
+            Ok(())
+        }
+        // A full disk may have no room for the move. Without its marker it is no bundle.
+        Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+            disk.remove_file(&format!("{folder}/committed"))?;
+            disk.sync_folder(folder)?;
+            disk.remove_folder(folder)?;
+            disk.sync_folder(parent)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Moves a folder to the trash and says where it is now.
+fn to_trash(disk: &dyn Disk, folder: &str) -> io::Result<String> {
+    let name = folder.rsplit_once('/').map_or(folder, |(_, name)| name);
     disk.create_folder(TRASH)?;
-    let trash = format!("{TRASH}/{name}");
-    disk.remove_folder(&trash)?;
+    let taken = disk.list(TRASH)?;
+    let is_taken = |name: &str| taken.iter().any(|entry| entry.name == name);
+    let others = (1..).map(|n: u64| format!("{name}.{n}"));
+    let mut names = std::iter::once(name.to_owned()).chain(others);
+    let free = names.find(|name| !is_taken(name)).unwrap_or_default();
+    let trash = format!("{TRASH}/{free}");
     disk.rename(folder, &trash)?;
-    disk.sync_folder(parent)?;
-    disk.remove_folder(&trash)
+    Ok(trash)
 }
 
 /// Ids of everything in `bundles/`, sound or not.
@@ -133,9 +179,13 @@ fn sized(read: io::Result<Option<Vec<u8>>>) -> io::Result<Option<Vec<u8>>> {
 }
 
 /// Whether a bundle is complete and, as far as a start can tell, undamaged: marker, index, the
-/// entry file's digest, every file's length. The digests of the rest are for [`damaged`].
+/// entry file's digest, every file's length. The digests of the rest are for a re-hash, which leaves
+/// word of what it finds.
 pub(super) fn sound(disk: &dyn Disk, id: &BundleId) -> io::Result<bool> {
     let Some(index) = index_bytes(disk, id)? else { return Ok(false) };
+    if disk.length(&damage(id))?.is_some() {
+        return Ok(false);
+    }
     let folder = files_folder(id);
     let mut entry = None;
     for (sha256, length, path) in Index::lines(&index) {
@@ -150,19 +200,31 @@ pub(super) fn sound(disk: &dyn Disk, id: &BundleId) -> io::Result<bool> {
     Ok(digest_of(disk, &format!("{folder}/{ENTRY}"))? == entry)
 }
 
-/// Paths of files whose bytes are not those of the index. Reads the whole bundle.
-pub(super) fn damaged(disk: &dyn Disk, id: &BundleId) -> io::Result<Option<Vec<String>>> {
-    let Some(index) = index(disk, id)? else { return Ok(None) };
-    let folder = files_folder(id);
-    let mut damaged = Vec::new();
-    for file in index.files() {
-        let path = format!("{folder}/{}", file.path);
-        let found = disk.length(&path)?;
-        if found != Some(file.length) || digest_of(disk, &path)? != file.sha256 {
-            damaged.push(file.path.clone());
-        }
+/// The file whose presence says that a bundle is damaged.
+fn damage(id: &BundleId) -> String {
+    format!("{BUNDLES}/{id}/damaged")
+}
+
+/// Leaves word that a bundle is damaged; durable when it returns.
+pub(super) fn mark_damaged(disk: &dyn Disk, id: &BundleId) -> io::Result<()> {
+    write(disk, &damage(id), b"")?;
+    disk.sync_folder(&format!("{BUNDLES}/{id}"))
+}
+
+/// Whether a file of a bundle has the bytes that its index signs. Reads all of it.
+///
+/// # Errors
+/// Where the storage as a whole cannot be read, as opposed to this file.
+pub(super) fn is_whole(disk: &dyn Disk, id: &BundleId, file: &File) -> io::Result<bool> {
+    let path = format!("{}/{}", files_folder(id), file.path);
+    let read = disk.length(&path).and_then(|length| {
+        Ok(length == Some(file.length) && digest_of(disk, &path)? == file.sha256)
+    });
+    match read {
+        // A sector of its own that cannot be read is damage; a phone that is locked is not.
+        Err(error) if error.raw_os_error() == Some(INPUT_OUTPUT_ERROR) => Ok(false),
+        read => read,
     }
-    Ok(Some(damaged))
 }
 
 fn digest_of(disk: &dyn Disk, path: &str) -> io::Result<Digest> {
@@ -184,32 +246,54 @@ pub(super) fn lease(disk: &dyn Disk, id: &BundleId) -> io::Result<Option<Box<dyn
 }
 
 /// Removes bundles that are not in `keep` and that no process shows, and what killed runs left
-/// behind. Returns the ids that are gone. `syncing`: a sync is under way, its staging stays.
-pub(super) fn collect(
-    disk: &dyn Disk,
-    keep: &[BundleId],
-    syncing: bool,
-) -> io::Result<Vec<BundleId>> {
-    let mut gone = Vec::new();
-    for entry in disk.list(TRASH)? {
-        disk.remove_folder(&format!("{TRASH}/{}", entry.name))?;
+/// behind. `syncing`: a sync is under way, what it is making stays.
+///
+/// # Errors
+/// The first of what could not be removed; all the rest is gone all the same.
+pub(super) fn collect(disk: &dyn Disk, keep: &[BundleId], syncing: bool) -> io::Result<()> {
+    let mut failed = None;
+    let mut try_to = |done: io::Result<()>| {
+        if let Err(error) = done {
+            failed.get_or_insert(error);
+        }
+    };
+    for id in ids(disk)? {
+        if !keep.contains(&id) {
+            try_to(discard_unless_shown(disk, &id));
+        }
+    }
+    let emptied: &[&str] = if syncing { &[TRASH] } else { &[TRASH, STAGING] };
+    for folder in emptied {
+        for entry in disk.list(folder)? {
+            try_to(disk.remove_folder(&format!("{folder}/{}", entry.name)));
+        }
     }
     if !syncing {
-        for entry in disk.list(STAGING)? {
-            disk.remove_folder(&format!("{STAGING}/{}", entry.name))?;
+        remove_temporary(disk, "", &mut try_to)?;
+    }
+    failed.map_or(Ok(()), Err)
+}
+
+fn discard_unless_shown(disk: &dyn Disk, id: &BundleId) -> io::Result<()> {
+    let lease = format!("{BUNDLES}/{id}/lease");
+    // Without a lease file nobody can show it; taking the lock must not make one.
+    let free = disk.length(&lease)?.is_none() || disk.lock(&lease, true)?.is_some();
+    if free { discard(disk, &format!("{BUNDLES}/{id}")) } else { Ok(()) }
+}
+
+/// Removes files that a crash kept from taking another's place.
+fn remove_temporary(
+    disk: &dyn Disk,
+    folder: &str,
+    try_to: &mut dyn FnMut(io::Result<()>),
+) -> io::Result<()> {
+    for entry in disk.list(folder)? {
+        let path = if folder.is_empty() { entry.name } else { format!("{folder}/{}", entry.name) };
+        if entry.folder && !NOT_SMALL.contains(&path.as_str()) {
+            remove_temporary(disk, &path, try_to)?;
+        } else if !entry.folder && path.ends_with(TEMPORARY) {
+            try_to(disk.remove_file(&path));
         }
     }
-    for id in ids(disk)? {
-        if keep.contains(&id) {
-            continue;
-        }
-        let lease = format!("{BUNDLES}/{id}/lease");
-        // Without a lease file nobody can show it; taking the lock must not make one.
-        let free = disk.length(&lease)?.is_none() || disk.lock(&lease, true)?.is_some();
-        if free {
-            discard(disk, &format!("{BUNDLES}/{id}"))?;
-            gone.push(id);
-        }
-    }
-    Ok(gone)
+    Ok(())
 }

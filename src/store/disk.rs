@@ -23,6 +23,9 @@ pub trait Disk: Send + Sync {
     /// Makes an empty file, or empties one. Its folder must exist. Durable are the bytes after
     /// [`NewFile::sync`] and the name after [`Disk::sync_folder`].
     fn create(&self, path: &str) -> io::Result<Box<dyn NewFile>>;
+    /// Opens a file for writing from its start, over the bytes that it has, making it if need be.
+    /// Most file systems need no room for what is there already.
+    fn overwrite(&self, path: &str) -> io::Result<Box<dyn NewFile>>;
     /// Opens a file for writing at its end, making it if need be.
     fn append(&self, path: &str) -> io::Result<Box<dyn NewFile>>;
     /// Makes the names in a folder durable.
@@ -32,7 +35,7 @@ pub trait Disk: Send + Sync {
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
     /// Removes a file; none there is fine.
     fn remove_file(&self, path: &str) -> io::Result<()>;
-    /// Removes a folder and all in it; none there is fine.
+    /// Removes a folder and all in it, not at once; none there is fine.
     fn remove_folder(&self, path: &str) -> io::Result<()>;
     /// Takes a lock on a file, making it if need be, without waiting; nothing if somebody else has
     /// it. The system releases it when the process dies. Writes nothing if the file exists.
@@ -61,12 +64,15 @@ pub trait NewFile: Write + Send {
 /// A lock; dropping it releases it.
 pub trait Held: Send + Sync {}
 
+/// How the name ends of a file that is to take another's place.
+pub(super) const TEMPORARY: &str = ".tmp";
+
 /// Replaces a small file so that a crash leaves the old or the new bytes, never a mix: temporary
 /// file → fsync → rename → fsync of the folder. The store's root is the empty folder name.
 pub(crate) fn replace(disk: &dyn Disk, folder: &str, name: &str, bytes: &[u8]) -> io::Result<()> {
     let at =
         |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
-    let temporary = at(&format!("{name}.tmp"));
+    let temporary = at(&format!("{name}{TEMPORARY}"));
     let mut file = disk.create(&temporary)?;
     file.write_all(bytes)?;
     file.sync()?;

@@ -48,12 +48,11 @@ pub(super) fn excuse(disk: &dyn Disk, id: &BundleId) -> io::Result<()> {
 
 fn append(disk: &dyn Disk, id: &BundleId, byte: u8) -> io::Result<()> {
     ready_folder(disk, MARKS)?;
-    let path = format!("{MARKS}/{id}");
-    let is_new = disk.length(&path)?.is_none();
-    let mut file = disk.append(&path)?;
+    let mut file = disk.append(&format!("{MARKS}/{id}"))?;
     file.write_all(&[byte])?;
     file.sync()?;
-    if is_new { disk.sync_folder(MARKS) } else { Ok(()) }
+    // Also where it was there before: whoever made it may have been killed before this.
+    disk.sync_folder(MARKS)
 }
 
 /// Forgets the launches of `id`.

@@ -12,6 +12,7 @@ mod marks;
 #[doc(hidden)]
 pub mod memory;
 mod real;
+mod recheck;
 mod record;
 #[cfg(all(test, feature = "publish"))]
 mod tests;
@@ -23,6 +24,7 @@ use std::time::Duration;
 pub use disk::{Disk, Entry, Held, NewFile};
 pub use marks::Tombstone;
 pub use real::RealDisk;
+pub use recheck::Rechecked;
 
 use crate::boot::{
     BuiltinFacts, BundleFacts, Effect, Event, Facts, Launch, NativeIdentity, Outcome, Record,
@@ -108,12 +110,19 @@ impl Store {
     /// This installation's id, drawn and kept at the first call.
     ///
     /// # Errors
-    /// [`Error::Storage`] where it can be neither read nor kept.
+    /// [`Error::Busy`] at a first call; [`Error::Storage`] where it can be neither read nor kept.
     pub fn install_id(&self, random: &dyn Random) -> Result<InstallId> {
         let failed = |error| Error::storage("the install id", error);
-        let kept = self.disk.read(INSTALL_ID, 64).map_err(failed)?;
-        let kept = kept.and_then(|bytes| std::str::from_utf8(&bytes).ok()?.parse().ok());
-        if let Some(id) = kept {
+        let kept = || -> Result<Option<InstallId>> {
+            let bytes = self.disk.read(INSTALL_ID, 64).map_err(failed)?;
+            Ok(bytes.and_then(|bytes| std::str::from_utf8(&bytes).ok()?.parse().ok()))
+        };
+        if let Some(id) = kept()? {
+            return Ok(id);
+        }
+        // Two processes must not keep two.
+        let _lock = self.lock(LOCK)?.ok_or(Error::Busy("change of state"))?;
+        if let Some(id) = kept()? {
             return Ok(id);
         }
         let bytes = random.bytes().ok_or_else(|| failed(std::io::Error::other("no randomness")))?;
@@ -205,6 +214,16 @@ impl Store {
         Ok(Staging { id })
     }
 
+    /// Gives a bundle up that is being made, and the room it takes. One that is dropped instead
+    /// stays until the next collection.
+    ///
+    /// # Errors
+    /// Where storage refuses.
+    pub fn abandon(&self, staging: &Staging) -> Result<()> {
+        bundles::abandon(&*self.disk, &staging.id)
+            .map_err(|error| Error::storage("removing what was staged", error))
+    }
+
     /// Commits a bundle whose files are all written and synced; durable and whole when it returns.
     ///
     /// # Errors
@@ -239,19 +258,11 @@ impl Store {
         bundles::files_folder(id)
     }
 
-    /// Paths of files of a bundle whose bytes changed; nothing where there is no such bundle.
-    /// Reads all of it.
+    /// Removes what nothing names, and what killed runs left behind. Only within
+    /// [`Store::begin_sync`].
     ///
     /// # Errors
-    /// Where storage cannot be read.
-    pub fn damaged(&self, id: &BundleId) -> Result<Option<Vec<String>>> {
-        bundles::damaged(&*self.disk, id).map_err(|error| Error::storage("re-reading", error))
-    }
-
-    /// Removes what nothing names, within a sync of this process.
-    ///
-    /// # Errors
-    /// Where storage refuses.
+    /// The first of what could not be removed; all the rest is gone all the same.
     pub fn collect(&self) -> Result<()> {
         let _lock = self.lock(LOCK)?.ok_or(Error::Busy("change of state"))?;
         let loaded =
@@ -389,7 +400,6 @@ impl Store {
         // A sync elsewhere keeps its staging.
         let sync = if outside_sync { disk.lock(SYNC_LOCK, true).map_err(tidying)? } else { None };
         let syncing = outside_sync && sync.is_none();
-        bundles::collect(disk, &record.named(), syncing).map_err(tidying)?;
         // A crash between confirming and this left marks that would count against a later trial.
         let proven = match record.confirmed {
             Which::Bundle(id) => Some(id),
@@ -398,7 +408,7 @@ impl Store {
         for id in proven.into_iter().chain(record.previous) {
             marks::forget_marks(disk, &id).map_err(tidying)?;
         }
-        Ok(())
+        bundles::collect(disk, &record.named(), syncing).map_err(tidying)
     }
 }
 

@@ -81,6 +81,11 @@ impl Disk for RealDisk {
         Ok(Box::new(File::create(self.at(path))?))
     }
 
+    fn overwrite(&self, path: &str) -> io::Result<Box<dyn NewFile>> {
+        let mut options = OpenOptions::new();
+        Ok(Box::new(options.write(true).create(true).truncate(false).open(self.at(path))?))
+    }
+
     fn append(&self, path: &str) -> io::Result<Box<dyn NewFile>> {
         let file = OpenOptions::new().append(true).create(true).open(self.at(path))?;
         Ok(Box::new(file))
@@ -104,8 +109,9 @@ impl Disk for RealDisk {
 
     fn lock(&self, path: &str, exclusive: bool) -> io::Result<Option<Box<dyn Held>>> {
         let path = self.at(path);
-        // Opened without making it first: a start on a confirmed bundle writes nothing.
-        let file = match OpenOptions::new().read(true).write(true).open(&path) {
+        // Opened without making it first: a start on a confirmed bundle writes nothing. Opened for
+        // reading: storage that takes no writes can be locked all the same.
+        let file = match File::open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => OpenOptions::new()
                 .read(true)
                 .write(true)
@@ -173,6 +179,8 @@ mod tests {
         assert_eq!(disk.read("a/b/c", 2).unwrap_err().kind(), io::ErrorKind::InvalidData);
         assert_eq!(disk.read("a/b/d", 2).unwrap(), None);
         assert_eq!(disk.length("a/b/c").unwrap(), Some(3));
+        disk.overwrite("a/b/c").unwrap().write_all(b"45").unwrap();
+        assert_eq!(disk.read("a/b/c", 3).unwrap().as_deref(), Some(&b"453"[..]));
         assert_eq!(disk.length("a/b").unwrap(), None);
         assert_eq!(disk.list("a").unwrap(), [Entry { name: "b".to_owned(), folder: true }]);
         disk.remove_folder("a").unwrap();

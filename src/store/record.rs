@@ -2,7 +2,8 @@
 //!
 //! Enters: bytes that a crash may have torn. Leaves: the newest record whose checksum holds, or
 //! none. A write goes to the slot that is not the newest, so that a torn write loses at most
-//! itself. Slot: 64 hex digits of SHA-256 over the rest, a line feed, JSON with `schema`.
+//! itself. Slot: 64 hex digits of SHA-256 over the rest, a line feed, JSON with `schema`, spaces up
+//! to a fixed length: written in place, so that `ready` needs no room on a full disk.
 
 use std::io::{self, Write};
 
@@ -14,7 +15,8 @@ use crate::digest::Digest;
 use crate::json;
 
 const SLOTS: [&str; 2] = ["record.0", "record.1"];
-const LIMIT: u64 = 8 << 10;
+/// Length of a slot, bytes: the block size of most file systems.
+const LENGTH: usize = 4 << 10;
 const SCHEMA: u32 = 1;
 
 #[derive(Serialize, Deserialize)]
@@ -46,15 +48,15 @@ pub(super) fn save(disk: &dyn Disk, record: &mut Record) -> io::Result<()> {
     let [first, second] = generations;
     let slot = if first <= second { SLOTS[0] } else { SLOTS[1] };
     let bytes = encode(record)?;
-    let is_new = disk.length(slot)?.is_none();
-    let mut file = disk.create(slot)?;
+    let mut file = disk.overwrite(slot)?;
     file.write_all(&bytes)?;
     file.sync()?;
-    if is_new { disk.sync_folder("") } else { Ok(()) }
+    // Also where the slot was there before: whoever made it may have been killed before this.
+    disk.sync_folder("")
 }
 
 fn read(disk: &dyn Disk, slot: &str) -> io::Result<Option<Record>> {
-    match disk.read(slot, LIMIT) {
+    match disk.read(slot, LENGTH as u64) {
         Ok(bytes) => Ok(bytes.and_then(|bytes| decode(&bytes))),
         // Too long to be ours.
         Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(None),
@@ -64,12 +66,14 @@ fn read(disk: &dyn Disk, slot: &str) -> io::Result<Option<Record>> {
 
 fn encode(record: &Record) -> io::Result<Vec<u8>> {
     let slot = Slot { schema: SCHEMA, record: record.clone() };
-    let body = json::compact(&slot).map_err(io::Error::other)?;
-    let mut bytes = format!("{}\n", Digest::of(&body)).into_bytes();
-    bytes.extend_from_slice(&body);
-    if bytes.len() as u64 > LIMIT {
+    let mut body = json::compact(&slot).map_err(io::Error::other)?;
+    let room = LENGTH - Digest::LEN * 2 - 1;
+    if body.len() > room {
         return Err(io::Error::other("the record is too long"));
     }
+    body.resize(room, b' ');
+    let mut bytes = format!("{}\n", Digest::of(&body)).into_bytes();
+    bytes.extend_from_slice(&body);
     Ok(bytes)
 }
 
@@ -80,7 +84,7 @@ fn decode(bytes: &[u8]) -> Option<Record> {
     if digest != Digest::of(body) {
         return None;
     }
-    let slot: Slot = json::parse_as(body).ok()?;
+    let slot: Slot = json::parse_as(body.trim_ascii_end()).ok()?;
     (slot.schema == SCHEMA).then_some(slot.record)
 }
 
@@ -131,9 +135,9 @@ mod tests {
         let mut record = record();
         save(&before, &mut record).unwrap();
         save(&before, &mut record).unwrap();
-        for at in 0..3 {
+        for (at, fault) in (0..3).flat_map(|at| [(at, Fault::Kill), (at, Fault::Torn)]) {
             let (disk, mut next) = (before.after_kill(), record.clone());
-            disk.fail_at(at, Fault::Kill);
+            disk.fail_at(at, fault);
             assert!(save(&disk, &mut next).is_err());
             for after in [disk.after_kill(), disk.after_power_cut()] {
                 let found = load(&after).unwrap().unwrap();
@@ -149,6 +153,17 @@ mod tests {
         for end in 0..bytes.len() {
             assert!(decode(&bytes[..end]).is_none(), "{end}");
         }
+    }
+
+    #[test]
+    fn a_full_disk_still_takes_a_record() {
+        let disk = MemoryDisk::new();
+        let mut record = record();
+        save(&disk, &mut record).unwrap();
+        save(&disk, &mut record).unwrap();
+        disk.set_capacity(0);
+        save(&disk, &mut record).unwrap();
+        assert_eq!(load(&disk.after_power_cut()).unwrap(), Some(record));
     }
 
     proptest! {

@@ -1,9 +1,8 @@
-//! Journeys on a disk that fails: every changing operation of each is killed, cut off from power,
-//! refused once, and refused for lack of room. After each the next start shows a good bundle.
+//! The store alone: what is written when, who waits for whom. Journeys on disks that fail are in
+//! `tests/crashes`.
 
-use super::memory::{Fault, MemoryDisk};
+use super::memory::MemoryDisk;
 use super::*;
-use crate::boot::Reason;
 use crate::digest::Digest;
 use crate::native::{Native, NativeRange};
 use crate::release::{Blob, BundleName, Coding, File, Manifest, bundle_id};
@@ -138,113 +137,6 @@ fn write(store: &Store, folder: &str, files: &[(String, Vec<u8>)]) -> Result<()>
         file.sync().map_err(failed)?;
     }
     Ok(())
-}
-
-type Journey = fn(&mut Phone) -> Result<()>;
-
-/// Journeys from a device that runs release 1.
-const JOURNEYS: [(&str, Journey); 9] = [
-    ("install", |phone| phone.install(2)),
-    ("install, try, confirm", |phone| phone.settle(2)),
-    ("a trial that never comes up", |phone| {
-        phone.install(2)?;
-        for _ in 0..3 {
-            phone.boot();
-        }
-        Ok(())
-    }),
-    ("a trial that fails twice", |phone| {
-        phone.install(2)?;
-        for _ in 0..2 {
-            if let Some(token) = phone.boot().token {
-                let event = Event::Failed(token, Reason::RendererGone);
-                phone.run(|store, context| store.tell(context, &event))?;
-            }
-        }
-        phone.boot();
-        Ok(())
-    }),
-    ("two updates", |phone| {
-        phone.settle(2)?;
-        phone.settle(3)
-    }),
-    ("an update and its rollback", |phone| {
-        phone.settle(2)?;
-        phone.settle(1)
-    }),
-    ("a revocation of what runs", |phone| {
-        phone.settle(2)?;
-        phone.revoked = vec![2];
-        phone.run(|store, context| store.tell(context, &Event::Policy))?;
-        phone.boot();
-        Ok(())
-    }),
-    ("a store update and a downgrade", |phone| {
-        phone.settle(2)?;
-        for build in [2, 1] {
-            phone.build = build;
-            phone.boot();
-            phone.boot_ready()?;
-        }
-        Ok(())
-    }),
-    ("back to the built-in bundle", |phone| {
-        phone.run(|store, context| store.tell(context, &Event::Reset))?;
-        phone.boot();
-        phone.run(|store, _| store.collect())
-    }),
-];
-
-/// The next starts show good bundles, an unconfirmed one at most N + 1 times, and a fault-free run
-/// from there reaches release 4, which no start counted against.
-fn assert_survives(mut phone: Phone, what: &str) {
-    let mut unconfirmed = 0;
-    for start in 0..4 {
-        let launch = phone.boot();
-        if let Which::Bundle(shown) = launch.which {
-            let known = [1, 2, 3].iter().find(|n| id(**n) == shown);
-            let n = *known.unwrap_or_else(|| panic!("{what}: unknown bundle"));
-            assert!(!phone.revoked.contains(&u64::from(n)), "{what}: revoked, start {start}");
-            let whole = phone.run(|store, _| store.damaged(&shown));
-            assert_eq!(whole.unwrap(), Some(Vec::new()), "{what}: start {start}");
-        }
-        unconfirmed += u32::from(launch.token.is_some());
-    }
-    assert!(unconfirmed <= 3, "{what}: {unconfirmed} launches of an unconfirmed bundle");
-    phone.settle(4).unwrap_or_else(|error| panic!("{what}: {error}"));
-    assert_eq!(phone.boot().which, Which::Bundle(id(4)), "{what}");
-    assert_eq!(phone.boot().token, None, "{what}");
-    let strays = ["staging", "trash"].map(|folder| phone.disk.list(folder).unwrap());
-    assert!(strays.iter().all(Vec::is_empty), "{what}: {strays:?}");
-}
-
-#[test]
-fn every_journey_survives_a_fault_at_every_operation() {
-    let mut ready = Phone::new();
-    ready.boot();
-    ready.settle(1).unwrap();
-    let mut points = 0;
-    for (name, journey) in JOURNEYS {
-        let begin = || Phone { disk: ready.disk.after_kill(), ..ready.clone() };
-        let mut clean = begin();
-        journey(&mut clean).unwrap();
-        let operations = clean.disk.journal().len();
-        assert!(operations > 3, "{name}: {operations}");
-        for at in 0..operations {
-            for fault in [Fault::Kill, Fault::Error, Fault::Full] {
-                let mut phone = begin();
-                phone.disk.fail_at(at, fault);
-                let _ = journey(&mut phone);
-                let what = format!("{name}, {fault:?} at {at} of {operations}");
-                let killed = phone.disk.after_kill();
-                assert_survives(Phone { disk: killed, ..phone.clone() }, &what);
-                let cut = phone.disk.after_power_cut();
-                assert_survives(Phone { disk: cut, ..phone }, &format!("{what}, power cut"));
-                points += 1;
-            }
-        }
-    }
-    assert!(points > 500, "{points}");
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod policies;
 mod remote;
 mod spool;
 mod sync;
+mod upkeep;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -6,7 +6,6 @@ use super::install::{Install, Opening};
 use super::ledger::Ledger;
 use super::look::{Candidate, Seen};
 use super::remote::Remote;
-use super::spool::Spool;
 use super::{Release, Updater};
 use crate::boot::{Event, Which};
 use crate::error::{Error, Result};
@@ -119,6 +118,10 @@ impl Updater {
         watch: &mut dyn FnMut(Step<'_>),
     ) -> Result<Synced> {
         let _sync = self.store.begin_sync()?;
+        self.with_room(|| self.sync_now(cancel, progress))
+    }
+
+    fn sync_now(&self, cancel: &Cancel, progress: &mut dyn FnMut(Progress)) -> Result<Synced> {
         let mut remote = self.remote(cancel);
         let seen = self.look(&mut remote)?;
         let mut done = self.outcome(&seen)?;
@@ -145,9 +148,7 @@ impl Updater {
             });
             done.status = self.waiting()?;
         }
-        if let Err(error) = self.store.collect() {
-            log::warn!("not everything could be tidied up: {error}");
-        }
+        self.tidy_up();
         self.tell(&Event::Synced)?;
         (done.bytes, done.requests) = (remote.bytes, remote.requests);
         Ok(done)
@@ -260,9 +261,6 @@ impl Updater {
         let outcome = self.install(candidate, remote, allowance, progress);
         ledger.note(self.clock.now(), id, remote.bytes.saturating_sub(before), &outcome);
         ledger.save(disk);
-        if outcome.is_ok() {
-            Spool::forget(disk)?;
-        }
         outcome
     }
 
@@ -296,9 +294,15 @@ impl Updater {
         let index = install.index(manifest)?;
         self.make_room(index.total(), manifest)?;
         let staging = self.store.stage(id)?;
-        let via = install.fill(manifest, &index, &staging.folder(), allowance)?;
-        self.store.commit(&staging, bytes, &index)?;
-        Ok(via)
+        let filled = install
+            .fill(manifest, &index, &staging.folder(), allowance)
+            .and_then(|via| self.store.commit(&staging, bytes, &index).map(|()| via));
+        if filled.is_err()
+            && let Err(error) = self.store.abandon(&staging)
+        {
+            log::warn!("{error}");
+        }
+        filled
     }
 
     /// Room for the unpacked bundle, its largest blob and a tenth more, tidying up if need be.
