@@ -84,6 +84,8 @@ pub fn start(before: &Record, facts: &Facts<'_>) -> Plan {
         {
             let token = facts.token.clone();
             record.trial = Some(Trial { id, attempts: 0, token });
+            // What is on trial again, after a rollback, is nobody's fallback.
+            record.previous = record.previous.filter(|previous| *previous != id);
         }
         _ => {}
     }

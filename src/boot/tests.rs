@@ -395,6 +395,22 @@ fn a_failed_trial_falls_to_an_allowed_bundle_only() {
     assert_eq!(world.start().which, Which::Builtin);
 }
 
+#[test]
+fn what_is_on_trial_again_is_nobodys_fallback() {
+    let mut world = World::new();
+    world.install(1);
+    world.install(2);
+    world.tell(Event::Chosen(bundle(1))).unwrap();
+    world.damaged.insert(id(2));
+    let plan = world.facts(start);
+    assert_eq!(plan.otherwise.which, Which::Builtin, "not counted is not launched");
+    world.start();
+    world.start();
+    let third = world.start();
+    assert_eq!(third.undone.map(|undone| undone.id), Some(id(1)));
+    assert_eq!(third.which, Which::Builtin);
+}
+
 #[derive(Debug, Clone)]
 enum Move {
     Start,

@@ -36,8 +36,8 @@ pub(crate) fn load(disk: &dyn Disk, app: &AppId, channel: &Channel) -> Result<Op
     Ok(Policy::parse(bytes, app, channel).ok())
 }
 
-/// Keeps the bytes of a verified policy. Durable when it returns; writes nothing where they are
-/// kept already.
+/// Keeps the bytes of a verified policy. Durable when it returns; syncs, but writes nothing, where
+/// they are kept already: whoever did so may have been killed before it could sync.
 ///
 /// # Errors
 /// Where the storage refuses.
@@ -47,7 +47,7 @@ pub(crate) fn save(disk: &dyn Disk, channel: &Channel, bytes: &[u8]) -> Result<(
     let path = format!("{FOLDER}/{channel}");
     let storing = |error| Error::storage(format!("keeping the policy of {channel}"), error);
     if disk.read(&path, limits::ROLE + 65).ok().flatten().is_some_and(|kept| kept == file) {
-        return Ok(());
+        return disk.sync_folder(FOLDER).map_err(storing);
     }
     disk.create_folder(FOLDER).and_then(|()| disk.sync_folder("")).map_err(storing)?;
     replace(disk, FOLDER, channel.as_str(), &file).map_err(storing)
