@@ -4,6 +4,8 @@
 
 use std::collections::BTreeSet;
 use std::io::Write;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use farad::store::memory::{Fault, MemoryDisk};
 
@@ -139,30 +141,18 @@ fn the_first_install_survives_a_fault_at_every_operation() {
     sweep(&Phone::new(), FIRST_INSTALL);
 }
 
-/// Journeys are shared out, so that the harness runs them side by side.
-fn share(of: usize) {
+#[test]
+fn every_journey_survives_a_fault_at_every_operation() {
     let ready = Phone::running();
-    for journey in JOURNEYS.iter().skip(of).step_by(4) {
-        sweep(&ready, *journey);
-    }
-}
-
-#[test]
-fn every_journey_survives_a_fault_at_every_operation_1_of_4() {
-    share(0);
-}
-
-#[test]
-fn every_journey_survives_a_fault_at_every_operation_2_of_4() {
-    share(1);
-}
-
-#[test]
-fn every_journey_survives_a_fault_at_every_operation_3_of_4() {
-    share(2);
-}
-
-#[test]
-fn every_journey_survives_a_fault_at_every_operation_4_of_4() {
-    share(3);
+    let next = AtomicUsize::new(0);
+    let work = || {
+        while let Some(journey) = JOURNEYS.get(next.fetch_add(1, Ordering::Relaxed)) {
+            sweep(&ready, *journey);
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(work);
+        }
+    });
 }
