@@ -118,10 +118,15 @@ impl Updater {
         watch: &mut dyn FnMut(Step<'_>),
     ) -> Result<Synced> {
         let _sync = self.store.begin_sync()?;
-        self.with_room(|| self.sync_now(cancel, progress))
+        self.with_room(|| self.sync_now(hold, cancel, watch))
     }
 
-    fn sync_now(&self, cancel: &Cancel, progress: &mut dyn FnMut(Progress)) -> Result<Synced> {
+    fn sync_now(
+        &self,
+        hold: bool,
+        cancel: &Cancel,
+        watch: &mut dyn FnMut(Step<'_>),
+    ) -> Result<Synced> {
         let mut remote = self.remote(cancel);
         let seen = self.look(&mut remote)?;
         let mut done = self.outcome(&seen)?;
