@@ -22,6 +22,7 @@ mod offers;
 mod phone;
 mod recovery;
 mod rollback;
+mod sealed;
 mod signatures;
 mod site;
 mod thieves;

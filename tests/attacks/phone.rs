@@ -14,6 +14,7 @@ use farad::fetch::{Http, HttpOptions};
 use farad::host::{Clock, System};
 use farad::native::Native;
 use farad::progress::Cancel;
+use farad::seal::OpeningKey;
 use farad::store::RealDisk;
 use farad::time::UnixTime;
 use farad::updater::{Launched, Status, Synced, Updater};
@@ -41,6 +42,8 @@ pub struct Phone {
     pub config: Config,
     pub url: String,
     pub http: HttpOptions,
+    /// What opens sealed releases.
+    pub opening: Vec<OpeningKey>,
     clock: Wrist,
 }
 
@@ -59,6 +62,7 @@ impl Phone {
             config,
             url: site.url(),
             http: HttpOptions::default(),
+            opening: Vec::new(),
             clock: Wrist(Arc::new(AtomicU64::new(NOW))),
         }
     }
@@ -104,6 +108,7 @@ impl Phone {
             Arc::new(System),
             Builtin::Folder(self.home.path().join("builtin")),
         )
+        .with_opening_keys(Arc::new(self.opening.clone()))
     }
 
     pub fn sync(&self) -> Result<Synced, Error> {

@@ -1,0 +1,254 @@
+//! Sealed channels through the real command: who reads what, and what a stranger with all files sees.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops at a surprise")]
+
+mod support;
+
+use std::fs;
+
+use farad::digest::Digest;
+use support::{APP, Device, Shop, files};
+
+/// A project whose channels are sealed for `keys/opening/app.pem`.
+fn sealed_shop(channels: &[&str]) -> Shop {
+    let shop = Shop::empty();
+    let mut args = vec!["init", "--app", APP, "--no-passphrase", "--sealed"];
+    channels.iter().for_each(|channel| args.extend(["--channel", channel]));
+    shop.ok(&args);
+    shop
+}
+
+fn with_key<'a>(mut device: Device<'a>, key: &str) -> Device<'a> {
+    device.more.extend(["--require-sealed".to_owned(), "--recipient-key".to_owned()]);
+    device.more.push(format!("keys/opening/{key}.pem"));
+    device
+}
+
+#[test]
+fn a_sealed_release_is_read_by_its_recipients_and_nobody_else() {
+    let shop = sealed_shop(&["production"]);
+    let released = shop.release("1.0.0", 1);
+    assert_eq!(released["recipients"].as_array().unwrap().len(), 2);
+    let server = shop.serve();
+    let stranger = shop.device(&server, "stranger");
+    assert_eq!(stranger.does("sync")["status"], "key-missing");
+    assert_eq!(stranger.does("boot")["bundle"], "builtin");
+    let phone = with_key(shop.device(&server, "phone"), "app");
+    assert_eq!(phone.does("sync")["via"], "pack");
+    let boot = phone.boot_ready();
+    assert_eq!(phone.shown(&boot), files(&shop.path("web-1.0.0")));
+    // The publisher's own key opens it too, for looking and for what is to come.
+    let verified = shop.ok(&["verify", "updates"]);
+    assert_eq!((&verified["releases"], &verified["unopened"]), (&1.into(), &1.into()));
+    let key = "keys/opening/publisher.pem";
+    assert_eq!(shop.ok(&["verify", "updates", "--recipient-key", key])["unopened"], 0);
+    // A key that comes later is as good.
+    let late = with_key(shop.device(&server, "stranger"), "app");
+    assert_eq!(late.update()["version"], "1.0.0");
+}
+
+#[test]
+fn the_repository_tells_no_path_no_digest_and_has_no_pattern() {
+    let shop = sealed_shop(&["production"]);
+    shop.release("1.0.0", 1);
+    shop.ok(&["embed", "web-1.0.0"]);
+    shop.release("1.1.0", 2);
+    let notes = shop.path("notes");
+    fs::write(&notes, "Nobody may know that prices fall on Friday. ".repeat(20)).unwrap();
+    shop.web("web-1.2.0", 3);
+    let args = ["--channel", "production", "--version", "1.2.0", "--notes", "notes"];
+    shop.ok(&[&["release", "web-1.2.0"], &args[..]].concat());
+    let published = shop.published();
+    let has = |bytes: &[u8], what: &[u8]| bytes.windows(what.len()).any(|window| window == what);
+    let mut looked = 0;
+    for version in ["1.0.0", "1.1.0", "1.2.0"] {
+        for (path, content) in files(&shop.path(&format!("web-{version}"))) {
+            let (path, digest) = (path.to_string_lossy().into_owned(), Digest::of(&content));
+            if path == "farad-embed.json" {
+                continue;
+            }
+            for (file, bytes) in &published {
+                let file = file.display();
+                assert!(!has(bytes, path.as_bytes()), "{file} tells of {path}");
+                assert!(!has(bytes, digest.as_bytes()), "{file} tells the digest of {path}");
+                assert!(!has(bytes, digest.to_string().as_bytes()), "{file} tells {path}");
+                looked += 1;
+            }
+        }
+    }
+    assert!(looked > 100, "{looked}");
+    let mut blobs = 0;
+    for (path, bytes) in published.iter().filter(|(path, _)| path.starts_with("blobs")) {
+        let smaller = zstd::bulk::compress(bytes, 19).unwrap().len();
+        assert!(smaller * 100 > bytes.len() * 99, "{} has a pattern", path.display());
+        assert!(!has(bytes, b"Friday"));
+        blobs += 1;
+    }
+    assert!(blobs >= 10, "{blobs}");
+}
+
+#[test]
+fn keys_rotate_without_a_new_app_while_one_known_recipient_remains() {
+    let shop = sealed_shop(&["production"]);
+    shop.release("1.0.0", 1);
+    let server = shop.serve();
+    let old = with_key(shop.device(&server, "old"), "app");
+    assert_eq!(old.update()["version"], "1.0.0");
+    // Builds from now on ship another key; those in the field have the first.
+    shop.ok(&["key", "recipient", "new", "app-2"]);
+    shop.release("1.1.0", 2);
+    let new = with_key(shop.device(&server, "new"), "app-2");
+    assert_eq!(new.update()["version"], "1.1.0");
+    assert_eq!(old.update()["version"], "1.1.0");
+    // The first leaked: what comes now is for the others alone.
+    shop.ok(&["key", "recipient", "retire", "app"]);
+    shop.release("1.2.0", 3);
+    assert_eq!(new.update()["version"], "1.2.0");
+    assert_eq!(old.does("sync")["status"], "key-missing");
+    assert_eq!(old.does("boot")["version"], "1.1.0", "it runs what it has");
+    // Until the old build gets the new key, too.
+    let old = with_key(shop.device(&server, "old"), "app-2");
+    assert_eq!(old.update()["version"], "1.2.0");
+    let listed = shop.ok(&["key", "recipient", "list"]);
+    let text = listed["releases"][0]["recipients"].to_string();
+    assert!(text.contains("(retired)"), "{listed}");
+}
+
+#[test]
+fn a_key_that_openssl_made_is_a_recipient_like_any_other() {
+    let shop = sealed_shop(&["production"]);
+    // As `openssl genpkey -algorithm X25519` and `openssl pkey -pubout` write them.
+    let private = "-----BEGIN PRIVATE KEY-----
+MC4CAQAwBQYDK2VuBCIEIAADiUC3isVw9YizmQqhjwSdKxJkJBTP/KbFB1twJmVz
+-----END PRIVATE KEY-----
+";
+    let public = "-----BEGIN PUBLIC KEY-----
+MCowBQYDK2VuAyEA7M9Uj8Kt2WwbXt5KCndXYzJadHG3+XhD//VNN+D0/W4=
+-----END PUBLIC KEY-----
+";
+    fs::write(shop.path("keys/opening/fleet.pem"), private).unwrap();
+    fs::write(shop.path("fleet.pub"), public).unwrap();
+    shop.ok(&["key", "recipient", "add", "fleet", "fleet.pub"]);
+    assert_eq!(shop.fails(&["key", "recipient", "add", "again", "fleet.pub"]).0, "exists");
+    shop.release("1.0.0", 1);
+    let server = shop.serve();
+    let phone = with_key(shop.device(&server, "phone"), "fleet");
+    // Anybody could read the file as it was written; the command wants it private.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let path = shop.path("keys/opening/fleet.pem");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        assert_eq!(phone.fails("sync").0, "key-readable");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    assert_eq!(phone.update()["version"], "1.0.0");
+}
+
+#[test]
+fn a_promotion_moves_no_blob_and_wraps_for_the_recipients_of_its_channel() {
+    let shop = sealed_shop(&["beta", "production"]);
+    shop.ok(&["key", "recipient", "new", "testers", "--channel", "beta"]);
+    shop.web("web", 1);
+    shop.ok(&["release", "web", "--channel", "beta", "--version", "1.0.0"]);
+    let blobs = || {
+        let mut published = shop.published();
+        published.retain(|path, _| path.starts_with("blobs"));
+        published.into_keys().collect::<Vec<_>>()
+    };
+    let before = blobs();
+    shop.ok(&["promote", "1.0.0", "--from", "beta", "--to", "production"]);
+    assert_eq!(blobs(), before, "the very same bytes");
+    let server = shop.serve();
+    let phone = with_key(shop.device(&server, "phone"), "app");
+    assert_eq!(phone.update()["version"], "1.0.0");
+    // Testers read beta; production was never sealed for them.
+    let tester = with_key(shop.device(&server, "tester"), "testers");
+    assert_eq!(tester.does("sync")["status"], "key-missing");
+    let mut beta = with_key(shop.device(&server, "beta"), "testers");
+    beta.more.extend(["--channel".to_owned(), "beta".to_owned()]);
+    assert_eq!(beta.update()["version"], "1.0.0");
+}
+
+#[test]
+fn nothing_open_slips_into_a_sealed_channel_and_nothing_sealed_out_of_it() {
+    let shop = sealed_shop(&["beta", "production"]);
+    let toml = fs::read_to_string(shop.path("farad.toml")).unwrap();
+    let opened =
+        toml.replacen("[channels.beta]\nkeep = 10\nsealed = true", "[channels.beta]\nkeep = 10", 1);
+    assert_ne!(opened, toml);
+    fs::write(shop.path("farad.toml"), &opened).unwrap();
+    shop.web("web", 1);
+    shop.ok(&["release", "web", "--channel", "beta", "--version", "1.0.0"]);
+    shop.ok(&["release", "web", "--channel", "production", "--version", "2.0.0"]);
+    let promote = |version: &str, from: &str, to: &str| {
+        shop.fails(&["promote", version, "--from", from, "--to", to]).0
+    };
+    assert_eq!(promote("1.0.0", "beta", "production"), "seal-differs");
+    assert_eq!(promote("2.0.0", "production", "beta"), "seal-differs");
+    // A phone that wants sealed releases takes no other, whoever signed it.
+    let server = shop.serve();
+    let mut phone = with_key(shop.device(&server, "phone"), "app");
+    phone.more.extend(["--channel".to_owned(), "beta".to_owned()]);
+    let before = server.requests().len();
+    assert_eq!(phone.fails("sync").0, "seal");
+    assert!(!server.requests()[before..].iter().any(|line| line.contains("/blobs/")));
+    assert_eq!(phone.does("boot")["bundle"], "builtin");
+}
+
+#[test]
+fn a_channel_that_no_phone_could_read_is_refused() {
+    let shop = sealed_shop(&["production"]);
+    let fails = |args: &[&str]| shop.fails(args).0;
+    assert_eq!(fails(&["key", "recipient", "retire", "app"]), "no-recipient");
+    assert_eq!(fails(&["key", "recipient", "retire", "publisher"]), "no-recipient");
+    assert_eq!(fails(&["key", "recipient", "retire", "nobody"]), "unknown-recipient");
+    assert_eq!(fails(&["key", "recipient", "new", "app"]), "exists");
+    assert_eq!(fails(&["key", "recipient", "new", "../x"]), "bad-name");
+    let open = Shop::new();
+    let new = ["key", "recipient", "new", "app", "--channel", "production"];
+    assert_eq!(open.fails(&new).0, "not-sealed");
+}
+
+#[test]
+fn a_built_in_release_is_found_by_its_label_and_outlives_the_list() {
+    let shop = sealed_shop(&["production"]);
+    shop.release("1.0.0", 1);
+    let embedded = shop.ok(&["embed", "web-1.0.0"]);
+    assert_eq!(embedded["sequence"], 1);
+    for n in 1..=11 {
+        shop.release(&format!("1.{n}.0"), n + 1);
+    }
+    shop.ok(&["prune", "--keep-days", "0"]);
+    let manifest = embedded["manifest"].as_str().unwrap();
+    let kept = format!("targets/production/releases/{manifest}.1.json");
+    assert!(shop.path("updates").join(kept).is_file(), "it says what opens the built-in release");
+    let server = shop.serve();
+    let mut phone = with_key(shop.device(&server, "phone"), "app");
+    phone.more.extend(["--builtin".to_owned(), "web-1.0.0".to_owned()]);
+    assert_eq!(phone.update()["version"], "1.11.0");
+}
+
+#[cfg(unix)]
+#[test]
+fn opening_keys_are_for_their_owner_alone_and_the_publishers_takes_a_passphrase() {
+    use std::os::unix::fs::PermissionsExt;
+    let mut shop = Shop::empty();
+    fs::write(shop.path("passphrases"), "root: r-correct-horse\nrecovery: v-correct-horse\nrelease: c-correct-horse\nonline: o-correct-horse\nopening: p-correct-horse\n").unwrap();
+    shop.passphrases = Some(shop.path("passphrases"));
+    shop.ok(&["init", "--app", APP, "--sealed"]);
+    for name in ["app", "publisher"] {
+        let path = shop.path(&format!("keys/opening/{name}.pem"));
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let encrypted = fs::read_to_string(&path).unwrap().contains("ENCRYPTED");
+        assert_eq!(encrypted, name == "publisher", "{name}");
+    }
+    shop.release("1.0.0", 1);
+    assert_eq!(shop.ok(&["embed", "web-1.0.0"])["sequence"], 1);
+    fs::write(
+        shop.path("passphrases"),
+        "root: x\nrelease: c-correct-horse\nonline: o-correct-horse\nopening: wrong\n",
+    )
+    .unwrap();
+    assert_eq!(shop.fails(&["embed", "web-1.0.0"]).0, "wrong-passphrase");
+}
