@@ -19,6 +19,8 @@ const BUILDS: [Build; 4] = [
 ];
 const APP: &str = "com.example.cornershop";
 const FLEET: usize = 16;
+/// The opening key that the app ships.
+const KEY: &str = "keys/opening/app.pem";
 
 pub(crate) fn run() -> Result<()> {
     let home = tempfile::tempdir().map_err(|error| error.to_string())?;
@@ -43,8 +45,9 @@ impl Demo {
         self.publish_first(farad)?;
         let server = farad.serve(&self.path("updates"))?;
         let url = server.url.as_str();
-        let device = |name: &str| Device::new(farad, url, name, &self.web("1.0.0"));
+        let device = |name: &str| Device::new(farad, url, name, &self.web("1.0.0")).with_key(KEY);
 
+        self.stranger(&Device::new(farad, url, "stranger", &self.web("1.0.0")))?;
         self.update(&device("phone"))?;
         self.share(farad, url)?;
         self.bad_release(farad, &device("phone"))?;
@@ -59,13 +62,29 @@ impl Demo {
     }
 
     fn publish_first(&self, farad: &Farad) -> Result<()> {
-        self.title("The publisher makes keys and a repository, and embeds 1.0.0 in the app");
-        farad.json(&["init", "--app", APP, "--no-passphrase"])?;
+        self.title("The publisher makes keys and a repository with a sealed channel, and embeds 1.0.0 in the app");
+        farad.json(&["init", "--app", APP, "--sealed", "--no-passphrase"])?;
         self.release(farad, "1.0.0", "0")?;
         farad.json(&["embed", "web/1.0.0"])?;
         self.release(farad, "1.1.0", "100%")?;
-        let good = farad.json(&["verify", "updates"])?;
+        let good = farad.json(&["verify", "updates", "--recipient-key", KEY])?;
         self.say(&format!("the repository verifies: {} files", number(&good, "files")));
+        Ok(())
+    }
+
+    fn stranger(&self, phone: &Device<'_>) -> Result<()> {
+        self.title("Somebody without the app's key asks for the same release");
+        let sync = phone.does("sync")?;
+        expect(&sync, "status", "key-missing")?;
+        expect(&phone.does("boot")?, "bundle", "builtin")?;
+        for blob in fs::read_dir(self.path("updates/blobs")).map_err(|error| error.to_string())? {
+            let path = blob.map_err(|error| error.to_string())?.path();
+            let bytes = fs::read(&path).map_err(|error| error.to_string())?;
+            if bytes.windows(10).any(|window| window == b"index.html") {
+                return Err(format!("{} tells a file name", path.display()));
+            }
+        }
+        self.say("key-missing: its blobs are noise, and the built-in bundle runs on");
         Ok(())
     }
 
@@ -95,7 +114,9 @@ impl Demo {
         self.title(&format!("1.2.0 for a quarter of {FLEET} phones, then for 60 %"));
         self.release(farad, "1.2.0", "25%")?;
         let fleet: Vec<_> = (0..FLEET)
-            .map(|n| Device::new(farad, url, &format!("fleet/{n}"), &self.web("1.0.0")))
+            .map(|n| {
+                Device::new(farad, url, &format!("fleet/{n}"), &self.web("1.0.0")).with_key(KEY)
+            })
             .collect();
         let before = self.on_new(farad, &fleet)?;
         self.say(&format!("at 25 %: {} of {FLEET} have it", before.len()));
@@ -200,7 +221,7 @@ impl Demo {
             fs::write(&path, bytes).map_err(|error| error.to_string())?;
         }
         let server = farad.serve(&forged)?;
-        let phone = Device::new(farad, &server.url, "attacked", &self.web("1.0.0"));
+        let phone = Device::new(farad, &server.url, "attacked", &self.web("1.0.0")).with_key(KEY);
         self.refused(&phone, "hash-mismatch")?;
         expect(&phone.does("boot")?, "bundle", "builtin")
     }
@@ -212,7 +233,7 @@ impl Demo {
         fs::write(stale.join("metadata/timestamp.json"), timestamp)
             .map_err(|error| error.to_string())?;
         let server = farad.serve(&stale)?;
-        let phone = Device::new(farad, &server.url, "phone", &self.web("1.0.0"));
+        let phone = Device::new(farad, &server.url, "phone", &self.web("1.0.0")).with_key(KEY);
         self.refused(&phone, "rollback")?;
         expect(&phone.does("boot")?, "version", "1.2.0")
     }

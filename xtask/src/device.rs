@@ -87,6 +87,13 @@ impl<'a> Device<'a> {
         Self { farad, args: args.map(str::to_owned).to_vec() }
     }
 
+    /// With the opening key that the app ships, and taking sealed releases alone.
+    pub(crate) fn with_key(mut self, key: &str) -> Self {
+        let args = ["--require-sealed", "--recipient-key", key];
+        self.args.extend(args.map(str::to_owned));
+        self
+    }
+
     /// One action; a failure is an error.
     pub(crate) fn does(&self, action: &str) -> Result<Value> {
         self.farad.json(&self.words(action))

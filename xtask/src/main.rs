@@ -26,8 +26,11 @@ enum Task {
         #[arg(long)]
         quick: bool,
     },
-    /// Numbers: a start on a confirmed bundle, a check with nothing new
-    Bench,
+    /// Numbers: starts and checks (boot), what sealing costs (seal)
+    Bench {
+        /// Which; all of them if none is named
+        names: Vec<String>,
+    },
     /// Fetches consecutive versions of real web apps to measure on, into target/corpus
     Corpus {
         /// Sets to fetch; all of them if none is named
@@ -39,7 +42,7 @@ fn main() -> ExitCode {
     let done = match Task::parse() {
         Task::Demo => demo::run(),
         Task::Test { quick } => test::run(quick),
-        Task::Bench => bench::run(),
+        Task::Bench { names } => bench::run(&names),
         Task::Corpus { sets } => corpus::run(&sets),
     };
     match done {
