@@ -66,11 +66,13 @@ enum Command {
     #[command(after_help = "Example: farad rollback production")]
     Rollback(rollout::Rollback),
     /// Never run a release again
-    #[command(after_help = "Example: farad revoke 1.4.0 --channel production")]
-    Revoke(policy::PolicyArgs),
+    #[command(
+        after_help = "Example: farad revoke 1.4.0 --channel production\n         farad revoke --sequence 7 --channel production"
+    )]
+    Revoke(policy::RevokeArgs),
     /// Never run anything older than a release again
     #[command(after_help = "Example: farad floor 1.4.0 --channel production")]
-    Floor(policy::PolicyArgs),
+    Floor(policy::FloorArgs),
     /// List every release and rollout step
     #[command(after_help = "Example: farad history production")]
     History(status::History),

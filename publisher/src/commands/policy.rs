@@ -11,9 +11,26 @@ use crate::edit::Edit;
 use crate::failure::{Failure, Result};
 use crate::passphrase::Passphrases;
 
-/// Arguments of `farad revoke` and `farad floor`.
+/// Arguments of `farad revoke`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct PolicyArgs {
+pub(crate) struct RevokeArgs {
+    /// Version
+    #[arg(required_unless_present = "sequence")]
+    version: Option<String>,
+    /// A sequence that is not in the list, such as a thief's
+    #[arg(long, conflicts_with = "version", value_parser = clap::value_parser!(u64).range(1..))]
+    sequence: Option<u64>,
+    /// Channel
+    #[arg(long)]
+    channel: String,
+    /// Check and sign, write nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Arguments of `farad floor`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct FloorArgs {
     /// Version
     version: String,
     /// Channel
@@ -25,18 +42,28 @@ pub(crate) struct PolicyArgs {
 }
 
 pub(crate) fn revoke(
-    args: &PolicyArgs,
+    args: &RevokeArgs,
     config: &Path,
     passphrases: &Passphrases,
 ) -> Result<Report> {
     let workspace = Workspace::open(config, passphrases)?;
     let (channel, _, documents) = workspace.channel(&args.channel)?;
-    let (_, manifest) = find_version(&documents, &args.version, &args.channel)?;
-    let (sequence, version) = (manifest.sequence, manifest.version.clone());
+    let (sequence, name) = match (args.sequence, &args.version) {
+        (Some(sequence), _) => (sequence, format!("sequence {sequence}")),
+        (None, version) => {
+            let version = version.as_deref().unwrap_or_default();
+            let (_, manifest) = find_version(&documents, version, &args.channel)?;
+            (manifest.sequence, manifest.version.clone())
+        }
+    };
     let mut policy = documents.policy.clone();
     if !policy.revokes(sequence) {
         policy.revoked.push(sequence);
         policy.revoked.sort_unstable();
+    }
+    if policy.revoked.len() > farad::limits::REVOKED / 2 {
+        let message = "a policy revokes at most 500 releases; raise the floor instead";
+        return Err(Failure::new("too-large", message));
     }
     let left = documents.releases.keys().any(|s| !policy.revokes(*s) && *s >= policy.floor);
     let mut edit = Edit::default();
@@ -54,11 +81,11 @@ pub(crate) fn revoke(
     } else {
         "\nNothing else in the list may run: phones go back to their built-in bundle. Release a fix."
     };
-    let text = format!("Revoked {version} in {channel}{}.{warning}", dry_note(args.dry_run));
+    let text = format!("Revoked {name} in {channel}{}.{warning}", dry_note(args.dry_run));
     Ok(outcome.report(text, json!({ "channel": channel, "revoked": policy.revoked })))
 }
 
-pub(crate) fn floor(args: &PolicyArgs, config: &Path, passphrases: &Passphrases) -> Result<Report> {
+pub(crate) fn floor(args: &FloorArgs, config: &Path, passphrases: &Passphrases) -> Result<Report> {
     let workspace = Workspace::open(config, passphrases)?;
     let (channel, _, documents) = workspace.channel(&args.channel)?;
     let (_, manifest) = find_version(&documents, &args.version, &args.channel)?;

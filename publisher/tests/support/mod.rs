@@ -11,6 +11,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -97,6 +98,30 @@ impl Shop {
         command.envs(self.passphrases.as_ref().map(|file| ("FARAD_PASSPHRASE_FILE", file)));
         command.envs(self.now.map(|now| ("FARAD_TEST_NOW", now.to_string())));
         command
+    }
+
+    /// Runs a block of shell with the real command in reach, and answers yes to whatever asks.
+    pub fn sh(&self, block: &str, variables: &[(&str, String)]) -> String {
+        let farad = Path::new(env!("CARGO_BIN_EXE_farad"));
+        let places = [farad.parent().unwrap().to_owned(), "/usr/bin".into(), "/bin".into()];
+        let mut command = Command::new("sh");
+        command.args(["-eu", "-c", block]).current_dir(self.home.path());
+        command.env_clear().env("PATH", std::env::join_paths(places).unwrap());
+        command.envs(variables.iter().map(|(name, value)| (name, value)));
+        command.envs(self.passphrases.as_ref().map(|file| ("FARAD_PASSPHRASE_FILE", file)));
+        command.envs(self.now.map(|now| ("FARAD_TEST_NOW", now.to_string())));
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        // A block that asks nothing may have closed its end already.
+        let _ = child.stdin.take().unwrap().write_all(b"yes\n");
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(
+            output.status.success(),
+            "{block}\n{said}\n{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        said
     }
 
     pub fn run(&self, args: &[&str]) -> Output {

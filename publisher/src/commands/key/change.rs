@@ -113,7 +113,7 @@ pub(super) fn rotate(args: &Rotate, config: &Path, passphrases: &Passphrases) ->
     for name in &args.roles {
         let role = change.role(name)?;
         let old = change.key_of(&role, args.key.as_deref())?;
-        let old_name = change.file_name(&old).unwrap_or_else(|| role.clone());
+        let old_name = change.name_of(&old).unwrap_or_else(|| role.clone());
         let (key, holder) =
             change.new_key(&role, &old_name, args.public.as_deref(), args.holder.as_deref())?;
         change.edit.withdraw(&change.workspace.current, &role, &old)?;
@@ -218,6 +218,13 @@ impl<'a> KeyChange<'a> {
     fn file_name(&self, id: &str) -> Option<String> {
         let found = self.workspace.keys.found().ok()?;
         found.into_iter().find(|key| key.id == id).map(|key| key.name)
+    }
+
+    /// What a key's files are called, or were: the holder's name often is.
+    fn name_of(&self, id: &str) -> Option<String> {
+        let holder = || self.workspace.project.holders.get(id).cloned();
+        let holder = || holder().filter(|name| keys::check_name(name).is_ok());
+        self.file_name(id).or_else(holder)
     }
 
     /// Ids of the keys of a role that are meant by a holder, a name or the beginning of an id.
