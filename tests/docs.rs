@@ -43,6 +43,42 @@ fn every_code_stands_in_the_table_and_no_other() {
     }
 }
 
+#[test]
+fn every_code_of_the_command_stands_in_the_list_and_no_other() {
+    let text = read("docs/errors.md");
+    let list = text.split("## Codes of the command").nth(1).unwrap();
+    let quoted = list.lines().filter_map(|line| line.strip_prefix("- ")).flat_map(|line| {
+        let (codes, _) = line.split_once(": ").unwrap();
+        codes.split(", ").map(|code| code.trim_matches('`').to_owned()).collect::<Vec<_>>()
+    });
+    let listed: BTreeSet<String> = quoted.collect();
+    let sources = sources(&["publisher/src"]);
+    let made = sources.split("Failure::new(").skip(1).filter_map(|rest| {
+        let code = rest.trim_start().strip_prefix('"')?.split('"').next()?;
+        Some(code.to_owned())
+    });
+    let own: BTreeSet<String> = made.filter(|code| !codes_in_code().contains(code)).collect();
+    assert!(own.len() > 20, "{own:?}");
+    assert_eq!(listed, own);
+}
+
+/// All Rust below these folders.
+fn sources(folders: &[&str]) -> String {
+    let mut text = String::new();
+    let mut folders: Vec<_> = folders.iter().map(|folder| root().join(folder)).collect();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                text += &fs::read_to_string(path).unwrap();
+            }
+        }
+    }
+    text
+}
+
 fn markdown(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -74,18 +110,7 @@ fn every_link_leads_somewhere() {
 
 #[test]
 fn every_test_that_security_names_exists() {
-    let mut sources = String::new();
-    let mut folders = vec![root().join("src"), root().join("tests"), root().join("publisher")];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                sources += &fs::read_to_string(path).unwrap();
-            }
-        }
-    }
+    let sources = sources(&["src", "tests", "publisher"]);
     let text = read("docs/security.md");
     let named =
         text.split('`').filter(|word| word.contains('_') && !word.contains(['.', ' ', '-']));

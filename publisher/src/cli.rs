@@ -89,7 +89,9 @@ enum Command {
     #[command(after_help = "Example: farad channel list")]
     Channel(channel::ChannelArgs),
     /// Add your signature to a change that waits for it
-    #[command(after_help = "Example: farad sign pending/production-releases-6.zip")]
+    #[command(
+        after_help = "Example: farad sign pending/production-releases-6.zip\nWith a key elsewhere: farad sign FILE --export out, sign out/ROLE.message, farad sign FILE --signature ROLE=out/sig --key alice"
+    )]
     Sign(sign::Sign),
     /// Check a repository as a phone would, every file of it
     #[command(after_help = "Example: farad verify https://updates.example.com/shop")]
@@ -141,7 +143,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
         Err(failure) => {
             complain(&failure, cli.json || matches!(cli.command, Command::Device(_)));
-            ExitCode::from(1)
+            ExitCode::from(if failure.code == "bad-usage" { 2 } else { 1 })
         }
     }
 }

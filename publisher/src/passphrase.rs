@@ -11,6 +11,8 @@ use crate::failure::{Failure, Result};
 
 /// Names the file with passphrases.
 const FILE: &str = "FARAD_PASSPHRASE_FILE";
+/// How a line for one folder of keys begins.
+const FOLDERS: [&str; 5] = ["root: ", "recovery: ", "release: ", "online: ", "opening: "];
 
 /// Where passphrases come from.
 #[derive(Debug, Clone, Default)]
@@ -127,7 +129,10 @@ fn pick(text: &str, names: &[&str]) -> Result<Zeroizing<String>> {
     };
     let mut lines = text.lines().filter(|line| !line.is_empty());
     let found = names.iter().find_map(named).or_else(|| match (lines.next(), lines.next()) {
-        (Some(only), None) => Some(only.to_owned()),
+        // A line for one folder is not meant for the others.
+        (Some(only), None) if !FOLDERS.iter().any(|folder| only.starts_with(folder)) => {
+            Some(only.to_owned())
+        }
         _ => None,
     });
     found.map(Zeroizing::new).ok_or_else(|| {
@@ -144,6 +149,7 @@ mod tests {
     fn one_line_serves_all_keys_and_named_lines_a_key_or_a_group() {
         let picked = |text: &str, names: &[&str]| pick(text, names).map(|text| text.to_string());
         assert_eq!(picked("correct horse\n", &["alice", "root"]).unwrap(), "correct horse");
+        assert!(picked("online: one\n", &["bob", "release"]).is_err());
         let named = "root: one\nonline: two: three\nalice: four\n";
         assert_eq!(picked(named, &["recovery", "root"]).unwrap(), "one");
         assert_eq!(picked(named, &["timestamp", "online"]).unwrap(), "two: three");

@@ -156,6 +156,8 @@ fn a_change_of_keys_that_cannot_be_right_is_refused() {
     ] {
         shop.refuses(args, code, mentions);
     }
+    let several = ["key", "rotate", "timestamp", "snapshot", "--key", "timestamp"];
+    assert_eq!(shop.run(&several).status.code(), Some(2));
     let before = shop.published();
     shop.ok(&["key", "rotate", "timestamp", "--no-passphrase", "--dry-run"]);
     assert!(shop.published() == before);
@@ -287,6 +289,26 @@ fn refresh_signs_what_is_due_and_names_the_rest_with_their_holders() {
     let everything = "production-releases production-rollout root snapshot targets timestamp";
     assert_eq!(due(&mut shop, 370 + 731), (everything.to_owned(), String::new()));
     shop.ok(&["verify", "updates"]);
+}
+
+#[test]
+fn a_daily_job_goes_on_without_the_passphrases_it_does_not_know() {
+    let mut shop = locked();
+    fs::write(shop.path("daily"), "online: correct horse\n").unwrap();
+    shop.passphrases = Some(shop.path("daily"));
+    let today = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    shop.now = Some(today.as_secs() + 190 * DAY);
+    let said = shop.ok(&["refresh"]);
+    let mut signed: Vec<_> = said["signed"].as_array().unwrap().iter().collect();
+    signed.sort_by_key(|role| role.as_str());
+    assert_eq!(signed, ["production-rollout", "snapshot", "timestamp"]);
+    let elsewhere = said["elsewhere"].as_array().unwrap().iter();
+    let elsewhere: Vec<_> = elsewhere.map(|role| &role["role"]).collect();
+    assert_eq!(elsewhere, ["targets", "production-releases"]);
+    // Without the online ones it cannot go on, and says so.
+    fs::write(shop.path("daily"), "release: correct horse\n").unwrap();
+    shop.now = Some(today.as_secs() + 200 * DAY);
+    assert_eq!(shop.fails(&["refresh"]).0, "passphrase");
 }
 
 #[test]

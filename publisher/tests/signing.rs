@@ -419,3 +419,69 @@ impl Team {
         json!({ "keyid": signer.public().id(), "sig": sig })
     }
 }
+
+#[test]
+fn a_channel_is_made_by_as_many_as_targets_needs() {
+    let (alice, bob) = (Shop::empty(), Shop::empty());
+    alice.ok(&["init", "--app", APP, "--no-passphrase", "--threshold", "targets=2of2"]);
+    alice.hand_key("root/targets-2", &bob);
+    let add = ["channel", "add", "beta", "--no-passphrase", "--threshold", "1of2"];
+    let file = alice.waits(&add);
+    bob.pull(&alice);
+    let said = bob.ok(&["sign", &file, "--yes"]);
+    let sections = said["changes"].as_array().unwrap();
+    let targets = sections.iter().find(|section| section["role"] == "targets").unwrap();
+    let lines = targets["changes"].to_string();
+    assert!(
+        lines.contains("+ channel beta") && lines.contains("+ key of beta-releases"),
+        "{lines}"
+    );
+    alice.pull(&bob);
+    assert_eq!(alice.ok(&["sign", &file, "--yes"])["published"], true);
+    alice.web("web", 1);
+    alice.ok(&["release", "web", "--channel", "beta", "--version", "1.0.0"]);
+    let server = alice.serve();
+    let mut phone = alice.device(&server, "phone");
+    phone.more = ["--channel", "beta"].map(str::to_owned).to_vec();
+    assert_eq!(phone.update()["version"], "1.0.0");
+    // One alone cannot take it away.
+    alice.waits(&["channel", "remove", "beta"]);
+    assert_eq!(phone.does("sync")["status"], "up-to-date");
+}
+
+#[test]
+fn a_key_that_no_file_holds_signs_elsewhere() {
+    use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING as P256, EcdsaKeyPair, KeyPair};
+    let random = ring::rand::SystemRandom::new();
+    let document = EcdsaKeyPair::generate_pkcs8(&P256, &random).unwrap();
+    let token = EcdsaKeyPair::from_pkcs8(&P256, document.as_ref(), &random).unwrap();
+    // SubjectPublicKeyInfo (RFC 5480), as a token or OpenSSL would show it.
+    let prefix = "3059301306072a8648ce3d020106082a8648ce3d030107034200";
+    let der = [farad::hex::decode(prefix).unwrap(), token.public_key().as_ref().to_vec()].concat();
+    let pem = pkcs8::der::pem::encode_string("PUBLIC KEY", pkcs8::LineEnding::LF, &der).unwrap();
+
+    let shop = Shop::new();
+    fs::write(shop.path("token.pub"), pem).unwrap();
+    let add = |role: &'static str| ["key", "add", role, "--public", "token.pub"];
+    shop.refuses(&add("timestamp"), "key-invalid", "every day");
+    shop.ok(&[&add("production")[..], &["--holder", "token"]].concat());
+    let file = shop.waits(&["key", "threshold", "production", "2"]);
+    shop.ok(&["sign", &file, "--export", "out"]);
+    let exported: Vec<_> = support::files(&shop.path("out")).into_iter().collect();
+    assert_eq!(exported.len(), 1, "targets has what it needs: {:?}", exported[0].0);
+    let (name, message) = &exported[0];
+    assert_eq!(name.to_str(), Some("production-releases.message"));
+
+    let signature = "production-releases=out/sig";
+    let sign = ["sign", file.as_str(), "--yes", "--signature", signature, "--key"];
+    let with = |key: &'static str| [&sign[..], &[key]].concat();
+    fs::write(shop.path("out/sig"), token.sign(&random, b"another message").unwrap()).unwrap();
+    shop.refuses(&with("token"), "signature", "token");
+    fs::write(shop.path("out/sig"), token.sign(&random, message).unwrap()).unwrap();
+    shop.refuses(&with("nobody"), "unknown-key", "nobody");
+    shop.refuses(&with("production-releases"), "signature", "production-releases");
+    assert_eq!(shop.ok(&with("token"))["published"], true);
+    shop.ok(&["verify", "updates"]);
+    let server = shop.serve();
+    assert_eq!(shop.device(&server, "phone").does("sync")["status"], "not-offered");
+}

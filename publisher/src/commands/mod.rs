@@ -2,6 +2,7 @@
 
 pub(crate) mod channel;
 pub(crate) mod device;
+mod elsewhere;
 pub(crate) mod embed;
 pub(crate) mod init;
 pub(crate) mod key;

@@ -6,6 +6,7 @@
 
 use std::path::Path;
 
+use farad::trust::metadata::RoleKeys;
 use serde_json::json;
 
 use super::share::role_of;
@@ -14,7 +15,7 @@ use super::{Report, Workspace, dry_note};
 use crate::edit::Edit;
 use crate::failure::Result;
 use crate::passphrase::Passphrases;
-use crate::roles::lifetime;
+use crate::roles::{is_offline, lifetime};
 
 /// Arguments of `farad refresh`.
 #[derive(Debug, clap::Args)]
@@ -38,8 +39,7 @@ pub(crate) fn run(args: &Refresh, config: &Path, passphrases: &Passphrases) -> R
         let wanted =
             if asked.is_empty() { left <= lifetime(&role) / 2 } else { asked.contains(&role) };
         let Some(may) = authority.of(&role).filter(|_| wanted) else { continue };
-        let here = workspace.keys.holding(may.role)?.len() as u64;
-        if asked.is_empty() && here < may.role.threshold {
+        if asked.is_empty() && !can_sign(&workspace, &role, may.role)? {
             let holders: Vec<_> =
                 may.role.keyids.iter().map(|id| workspace.project.label(id)).collect();
             elsewhere.push((role, may.role.threshold, holders));
@@ -70,4 +70,23 @@ pub(crate) fn run(args: &Refresh, config: &Path, passphrases: &Passphrases) -> R
         return Ok(Report::new(text, json));
     }
     Ok(workspace.publish(edit, args.dry_run)?.report(text, json))
+}
+
+/// Whether the keys here suffice for a role. An offline key that lies here is opened for that: a
+/// daily job knows the passphrase of the online keys alone, and must go on without the others.
+fn can_sign(workspace: &Workspace, role: &str, may: &RoleKeys) -> Result<bool> {
+    let mut count = 0;
+    for key in workspace.keys.holding(may)? {
+        if count == may.threshold {
+            break;
+        }
+        match workspace.keys.open(&key) {
+            Ok(_) => count += 1,
+            Err(failure)
+                if is_offline(role)
+                    && ["passphrase", "wrong-passphrase"].contains(&failure.code) => {}
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(count == may.threshold)
 }

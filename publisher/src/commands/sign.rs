@@ -4,11 +4,14 @@
 //! what is shown, not for what the sender said.
 
 use std::fmt::Write as _;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use farad::digest::{Digest, Hasher};
 use serde_json::json;
 
-use super::{Outcome, Report, Workspace, dry_note};
+use super::{Outcome, Report, Workspace, dry_note, elsewhere};
+use crate::change::{Change, Wait};
 use crate::failure::{Failure, Result};
 use crate::passphrase::Passphrases;
 use crate::pending;
@@ -22,6 +25,16 @@ pub(crate) struct Sign {
     /// Sign without being asked
     #[arg(long)]
     yes: bool,
+    /// Write the bytes that signatures cover into this folder, to be signed by a key that no file
+    /// here holds; sign nothing
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["yes", "signature"])]
+    export: Option<PathBuf>,
+    /// Add the signature in a file, made over an exported message
+    #[arg(long, value_name = "ROLE=FILE", requires = "key", value_parser = elsewhere::role_and_file)]
+    signature: Option<(String, PathBuf)>,
+    /// Whose signature it is: holder, or the beginning of the key's id
+    #[arg(long, requires = "signature")]
+    key: Option<String>,
     /// Check, show and sign, write nothing
     #[arg(long)]
     dry_run: bool,
@@ -36,22 +49,36 @@ pub(crate) fn run(
     passphrases: &Passphrases,
     ask: Ask<'_>,
 ) -> Result<Report> {
-    let workspace = Workspace::open(config, passphrases)?;
-    let (project, current) = (&workspace.project, &workspace.current);
-    let mut pending = pending::read(&args.file, project, &workspace.repository, current)?;
-    let change = &mut pending.change;
-    let sections = review(change, &workspace)?;
-    let before = change.waits(&workspace.keys, current)?;
-    let mut shown = text_of(&sections);
-    for line in workspace.tell(&before) {
-        let _ = write!(shown, "\n{line}");
+    let read = digest(&args.file)?;
+    // Whoever reads takes his time: nobody waits for him meanwhile.
+    let looked = {
+        let workspace = Workspace::look(config, passphrases)?;
+        look(&workspace, args)?
+    };
+    let Looked { shown, sections, messages } = looked;
+    if let Some(messages) = messages {
+        let list: Vec<_> = messages.iter().map(|path| path.display().to_string()).collect();
+        let text = format!("{shown}\n\nTo be signed: {}", list.join(", "));
+        return Ok(Report::new(text, json!({ "changes": sections, "messages": messages })));
     }
-    refuse_idle(&workspace, change, &before)?;
     if !args.yes && !args.dry_run && !ask(&shown) {
         let message = "nothing was signed; answer yes, or pass --yes";
         return Err(Failure::new("not-confirmed", message));
     }
-    let added = change.sign(&workspace.keys, current)?;
+    let workspace = Workspace::open(config, passphrases)?;
+    let (project, current) = (&workspace.project, &workspace.current);
+    if digest(&args.file)? != read {
+        let message = "the file changed while it was shown; run the command again";
+        return Err(Failure::new("conflict", message));
+    }
+    let mut pending = pending::read(&args.file, project, &workspace.repository, current)?;
+    let change = &mut pending.change;
+    let mut added = Vec::new();
+    if let (Some((role, path)), Some(key)) = (&args.signature, &args.key) {
+        let id = elsewhere::add(&workspace, change, (role, path), key)?;
+        added.push((role.clone(), id));
+    }
+    added.extend(change.sign(&workspace.keys, current)?);
     let waits = change.waits(&workspace.keys, current)?;
     let outcome = workspace.carry_out(change, waits, &args.file, args.dry_run)?;
     if let Outcome::Published = outcome {
@@ -71,12 +98,48 @@ pub(crate) fn run(
     Ok(outcome.report(format!("{shown}\n\n{done}"), json))
 }
 
+/// What was found in a file that waits.
+struct Looked {
+    shown: String,
+    sections: Vec<Section>,
+    /// What was exported to be signed elsewhere, if that was asked for.
+    messages: Option<Vec<PathBuf>>,
+}
+
+/// Checks everything in the file, and says what it would do.
+fn look(workspace: &Workspace, args: &Sign) -> Result<Looked> {
+    let (project, current) = (&workspace.project, &workspace.current);
+    let pending = pending::read(&args.file, project, &workspace.repository, current)?;
+    let change = &pending.change;
+    let sections = review(change, workspace)?;
+    let waits = change.waits(&workspace.keys, current)?;
+    let mut shown = text_of(&sections);
+    for line in workspace.tell(&waits) {
+        let _ = write!(shown, "\n{line}");
+    }
+    let folder = args.export.as_ref();
+    let messages = folder.map(|folder| elsewhere::export(change, &waits, folder)).transpose()?;
+    if args.signature.is_none() && messages.is_none() {
+        refuse_idle(workspace, change, &waits)?;
+    }
+    Ok(Looked { shown, sections, messages })
+}
+
+fn digest(path: &Path) -> Result<Digest> {
+    let failed = |error: std::io::Error| Failure::file("reading", path, &error);
+    let (mut file, mut hasher) = (std::fs::File::open(path).map_err(failed)?, Hasher::new());
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        let count = file.read(&mut buffer).map_err(failed)?;
+        if count == 0 {
+            return Ok(hasher.finish());
+        }
+        hasher.update(buffer.get(..count).unwrap_or_default());
+    }
+}
+
 /// Refuses early where nobody here can move the change on.
-fn refuse_idle(
-    workspace: &Workspace,
-    change: &crate::change::Change,
-    waits: &[crate::change::Wait],
-) -> Result<()> {
+fn refuse_idle(workspace: &Workspace, change: &Change, waits: &[Wait]) -> Result<()> {
     if waits.is_empty() {
         return Ok(());
     }

@@ -43,7 +43,12 @@ impl Workspace {
 
     /// Opens the project at `config` for reading.
     pub(crate) fn read(config: &Path) -> Result<Self> {
-        Self::load(config, &Passphrases::default(), false)
+        Self::look(config, &Passphrases::default())
+    }
+
+    /// Opens the project at `config` for reading, sealed releases included.
+    pub(crate) fn look(config: &Path, passphrases: &Passphrases) -> Result<Self> {
+        Self::load(config, passphrases, false)
     }
 
     /// A project whose repository is still to be made.
@@ -152,11 +157,38 @@ impl Workspace {
         if dry {
             return Ok(Outcome::Tried);
         }
-        if let Some(root) = new_root {
-            // What the next build of the app ships.
-            replace(&self.project.root_file(), &root)?;
-        }
+        self.keep_anchor(new_root)?;
         Ok(Outcome::Published)
+    }
+
+    /// The newest root is what the next build of the app ships. Where a command died before it said
+    /// so, or somebody else made the root, the next one that publishes does.
+    fn keep_anchor(&self, new_root: Option<Vec<u8>>) -> Result<()> {
+        let newest = match new_root {
+            Some(root) => root,
+            None => {
+                let version = self.current.root.common.version;
+                self.repository.read(&format!("metadata/{version}.root.json"))?
+            }
+        };
+        if newest == self.root { Ok(()) } else { replace(&self.project.root_file(), &newest) }
+    }
+
+    /// The name of a key's files, if they are here.
+    pub(crate) fn file_name(&self, id: &str) -> Option<String> {
+        let found = self.keys.found().ok()?;
+        found.into_iter().find(|key| key.id == id).map(|key| key.name)
+    }
+
+    /// Ids of the keys of a role that are meant by a holder, a name or the beginning of an id.
+    pub(crate) fn keys_meant(&self, role: &str, key: &str) -> Vec<String> {
+        let Some(may) = self.current.authority().of(role) else { return Vec::new() };
+        let meant = |id: &&String| {
+            let holder = self.project.holders.get(*id);
+            let begins = key.len() >= 6 && id.starts_with(key);
+            begins || holder.is_some_and(|h| h == key) || self.file_name(id).as_deref() == Some(key)
+        };
+        may.role.keyids.iter().filter(meant).cloned().collect()
     }
 
     /// One line for each role that waits.

@@ -16,6 +16,7 @@ use crate::edit::Edit;
 use crate::failure::{Failure, Result};
 use crate::keys::{self, group, read_public};
 use crate::passphrase::Passphrases;
+use crate::roles::is_offline;
 
 /// Arguments of `farad key add`.
 #[derive(Debug, clap::Args)]
@@ -99,7 +100,7 @@ pub(super) fn add(args: &Add, config: &Path, passphrases: &Passphrases) -> Resul
         change.new_key(&role, &role, args.public.as_deref(), args.holder.as_deref())?;
     change.edit.grant(&change.workspace.current, &role, &key)?;
     change.set_threshold(&role, args.threshold)?;
-    let text = format!("{holder} may sign for {role}");
+    let text = format!("{holder} may sign for {role}, by the key {}", key.id());
     change.end(config, &text)
 }
 
@@ -130,7 +131,7 @@ pub(super) fn revoke(args: &Revoke, config: &Path, passphrases: &Passphrases) ->
     let mut named = Vec::new();
     for role in change.workspace.current.authority().names() {
         if only.is_empty() || only.contains(&role) {
-            let ids = change.matching(&role, &args.key);
+            let ids = change.workspace.keys_meant(&role, &args.key);
             named.extend(ids.into_iter().map(|id| (role.clone(), id)));
         }
     }
@@ -190,8 +191,15 @@ impl<'a> KeyChange<'a> {
     ) -> Result<(Key, String)> {
         let (key, name) = match public {
             Some(path) => {
+                let key = read_public(path)?;
+                if key.scheme() != "ed25519" && !is_offline(role) {
+                    let message = format!(
+                        "{role} is signed by this command every day, with Ed25519 keys in files"
+                    );
+                    return Err(Failure::new("key-invalid", message));
+                }
                 let name = path.file_stem().unwrap_or_default().to_string_lossy();
-                (read_public(path)?, name.into_owned())
+                (key, name.into_owned())
             }
             None => {
                 let group = group(role);
@@ -214,35 +222,18 @@ impl<'a> KeyChange<'a> {
         Ok((key, holder))
     }
 
-    /// The name of a key's files, if they are here.
-    fn file_name(&self, id: &str) -> Option<String> {
-        let found = self.workspace.keys.found().ok()?;
-        found.into_iter().find(|key| key.id == id).map(|key| key.name)
-    }
-
     /// What a key's files are called, or were: the holder's name often is.
     fn name_of(&self, id: &str) -> Option<String> {
         let holder = || self.workspace.project.holders.get(id).cloned();
         let holder = || holder().filter(|name| keys::check_name(name).is_ok());
-        self.file_name(id).or_else(holder)
-    }
-
-    /// Ids of the keys of a role that are meant by a holder, a name or the beginning of an id.
-    fn matching(&self, role: &str, key: &str) -> Vec<String> {
-        let Some(may) = self.workspace.current.authority().of(role) else { return Vec::new() };
-        let meant = |id: &&String| {
-            let holder = self.workspace.project.holders.get(*id);
-            let begins = key.len() >= 6 && id.starts_with(key);
-            begins || holder.is_some_and(|h| h == key) || self.file_name(id).as_deref() == Some(key)
-        };
-        may.role.keyids.iter().filter(meant).cloned().collect()
+        self.workspace.file_name(id).or_else(holder)
     }
 
     /// The one key of a role, or the one that is meant.
     fn key_of(&self, role: &str, key: Option<&str>) -> Result<String> {
         let may = self.workspace.current.authority().of(role);
         let all = may.map(|may| may.role.keyids.clone()).unwrap_or_default();
-        let found = key.map_or_else(|| all.clone(), |key| self.matching(role, key));
+        let found = key.map_or_else(|| all.clone(), |key| self.workspace.keys_meant(role, key));
         if let [one] = found.as_slice() {
             return Ok(one.clone());
         }
