@@ -22,6 +22,8 @@ pub const BUNDLE: u64 = 1 << 30;
 pub const PIECE: u64 = 64 << 10;
 /// zstd window, as a power of two: 8 MiB.
 pub const WINDOW_LOG: u32 = 23;
+/// Patches that lead to one release.
+pub const PATCHES: usize = 64;
 /// One group of a patch, all that is held at once: names, parts of old files, frame, new bytes.
 pub const GROUP: u64 = 24 << 20;
 /// Roots in a row that one refresh follows.

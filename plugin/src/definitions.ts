@@ -646,8 +646,8 @@ export type SyncStatus =
   | 'unsupported'
   | 'unavailable';
 
-/** Where the bytes of a bundle came from: all from the device, parts of the pack, all of the pack. */
-export type Via = 'local' | 'ranges' | 'pack';
+/** Where the bytes of a bundle came from: all from the device, a patch, parts of the pack, all of the pack. */
+export type Via = 'local' | 'patch' | 'ranges' | 'pack';
 
 /** Why a bundle was given up. */
 export type RollbackReason = 'not-ready' | 'renderer-gone' | 'reported';

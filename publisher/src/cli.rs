@@ -153,9 +153,13 @@ fn dispatch(cli: &Cli) -> Result<Report> {
     let config = &cli.config;
     match &cli.command {
         Command::Init(args) => init::run(args, config, &passphrases),
-        Command::Release(args) => working("packing", || release::run(args, config, &passphrases)),
+        Command::Release(args) => {
+            working("packing", |progress| release::run(args, config, &passphrases, progress))
+        }
         Command::Embed(args) => embed::run(args, config, &passphrases),
-        Command::Promote(args) => release::promote(args, config, &passphrases),
+        Command::Promote(args) => {
+            working("promoting", |progress| release::promote(args, config, &passphrases, progress))
+        }
         Command::Rollout(args) => rollout::run(args, config, &passphrases),
         Command::Rollback(args) => rollout::rollback(args, config, &passphrases),
         Command::Revoke(args) => policy::revoke(args, config, &passphrases),
@@ -166,7 +170,7 @@ fn dispatch(cli: &Cli) -> Result<Report> {
         Command::Key(args) => key::run(args, config, &passphrases),
         Command::Channel(args) => channel::run(args, config, &passphrases),
         Command::Sign(args) => sign::run(args, config, &passphrases, &ask),
-        Command::Verify(args) => working("verifying", || verify::run(args, config, &passphrases)),
+        Command::Verify(args) => working("verifying", |_| verify::run(args, config, &passphrases)),
         Command::Serve(args) => serve(args, cli),
         Command::Device(args) => {
             let bar = bar();
@@ -204,14 +208,17 @@ fn ask(text: &str) -> bool {
     std::io::stdin().read_line(&mut answer).is_ok() && answer.trim() == "yes"
 }
 
-/// Shows on a terminal that something takes a while.
-fn working<T>(what: &'static str, work: impl FnOnce() -> T) -> T {
+/// Shows on a terminal that something takes a while, and how far it is where that is told.
+fn working<T>(what: &'static str, work: impl FnOnce(&(dyn Fn(Progress) + Sync)) -> T) -> T {
     if !std::io::stderr().is_terminal() {
-        return work();
+        return work(&|_| ());
     }
     let spinner = ProgressBar::new_spinner().with_message(what);
     spinner.enable_steady_tick(std::time::Duration::from_millis(120));
-    let done = work();
+    let done = work(&|progress| {
+        let percent = progress.bytes * 100 / progress.total.max(1);
+        spinner.set_message(format!("making patches: {percent} %"));
+    });
     spinner.finish_and_clear();
     done
 }

@@ -16,6 +16,7 @@ mod grants;
 mod keys;
 mod opening;
 mod passphrase;
+mod patches;
 mod pending;
 mod project;
 mod repository;

@@ -86,6 +86,10 @@ pub struct BuiltinContents<'a> {
 }
 
 impl Contents for BuiltinContents<'_> {
+    fn lists(&self, sha256: &Digest) -> bool {
+        self.paths.contains_key(sha256)
+    }
+
     fn pour(
         &self,
         sha256: &Digest,

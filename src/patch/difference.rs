@@ -69,10 +69,10 @@ impl Outline {
         self.files.files().iter().zip(self.contents.iter().copied())
     }
 
-    /// Bytes of all files together.
+    /// The same files, the digests of what is made not filled in.
     #[must_use]
-    pub fn total(&self) -> u64 {
-        self.files.total()
+    pub fn as_index(&self) -> &Index {
+        &self.files
     }
 
     /// Lengths of the contents that the patch makes, in the order it makes them.

@@ -32,7 +32,7 @@ pub enum Coding {
     Zstd,
     /// zstd frames back to back, described by the layout.
     Frames,
-    /// A patch; its first byte names the algorithm.
+    /// A patch, as it is; its first byte names the algorithm.
     Patch,
 }
 
@@ -51,7 +51,8 @@ impl Blob {
         if self.length > limit || self.decoded > limit {
             return Err(format!("longer than {limit} bytes"));
         }
-        if self.salt.is_none() && self.coding == Coding::Identity && self.length != self.decoded {
+        let same = matches!(self.coding, Coding::Identity | Coding::Patch);
+        if self.salt.is_none() && same && self.length != self.decoded {
             return Err("two lengths for the same bytes".to_owned());
         }
         if self.salt.is_some() {

@@ -150,6 +150,18 @@ impl Manifest {
             blob.check(limit)
                 .map_err(|detail| Error::document(format!("manifest: {name}"), detail))?;
         }
+        if manifest.patches.len() > limits::PATCHES {
+            return refuse("too many patches");
+        }
+        for patch in &manifest.patches {
+            if patch.blob.coding != Coding::Patch {
+                return refuse("a patch is of another coding");
+            }
+            patch
+                .blob
+                .check(limits::BUNDLE)
+                .map_err(|detail| Error::document("manifest: patch", detail))?;
+        }
         if let Some(info) = &manifest.info {
             info.check(limits::INFO).map_err(|detail| Error::document("manifest: info", detail))?;
         }

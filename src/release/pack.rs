@@ -238,21 +238,40 @@ pub fn small_blob(
     kind: Object,
     sealer: Option<&Sealer<'_>>,
 ) -> Result<(Blob, Vec<u8>)> {
-    let packed = zstd_frame(plain)?;
+    let (blob, bytes) = blob(zstd_frame(plain)?, Coding::Zstd, kind, sealer)?;
+    let decoded = said(plain.len() as u64, blob.salt.is_some());
+    Ok((Blob { decoded, ..blob }, bytes))
+}
+
+/// A patch as a blob: its description and the bytes that travel.
+///
+/// # Errors
+/// Where it cannot be sealed.
+pub fn patch_blob(patch: Vec<u8>, sealer: Option<&Sealer<'_>>) -> Result<(Blob, Vec<u8>)> {
+    blob(patch, Coding::Patch, Object::Patch, sealer)
+}
+
+/// Coded bytes as they travel.
+fn blob(
+    coded: Vec<u8>,
+    coding: Coding,
+    kind: Object,
+    sealer: Option<&Sealer<'_>>,
+) -> Result<(Blob, Vec<u8>)> {
+    let length = coded.len() as u64;
     let (salt, bytes) = match sealer {
-        None => (None, packed),
+        None => (None, coded),
         Some(sealer) => {
             let mut sealed = Vec::new();
-            let length = packed.len() as u64;
-            let salt = sealer.stream(kind, &mut &packed[..], length, &mut sealed)?;
+            let salt = sealer.stream(kind, &mut &coded[..], length, &mut sealed)?;
             (Some(salt), sealed)
         }
     };
     let blob = Blob {
         sha256: Digest::of(&bytes),
         length: bytes.len() as u64,
-        coding: Coding::Zstd,
-        decoded: said(plain.len() as u64, salt.is_some()),
+        coding,
+        decoded: said(length, salt.is_some()),
         salt,
     };
     Ok((blob, bytes))

@@ -49,6 +49,14 @@ pub(super) fn abandon(disk: &dyn Disk, id: &BundleId) -> io::Result<()> {
     disk.remove_folder(&format!("{STAGING}/{id}"))
 }
 
+/// Moves the files of `id` that were staged so far aside, and begins with none.
+pub(super) fn set_aside(disk: &dyn Disk, id: &BundleId) -> io::Result<String> {
+    let aside = format!("{STAGING}/{id}/aside");
+    disk.rename(&staging_files(id), &aside)?;
+    disk.create_folder(&staging_files(id))?;
+    Ok(aside)
+}
+
 /// Commits what was staged: files and folders are made durable, the marker is written, and one
 /// rename makes it a bundle. Every file below `files/` was synced when it was written.
 pub(super) fn commit(

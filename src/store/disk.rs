@@ -13,7 +13,11 @@ pub trait Disk: Send + Sync {
     /// (`InvalidData`).
     fn read(&self, path: &str, limit: u64) -> io::Result<Option<Vec<u8>>>;
     /// Opens a file for reading from its start.
-    fn open(&self, path: &str) -> io::Result<Box<dyn Read + Send>>;
+    fn open(&self, path: &str) -> io::Result<Box<dyn Read + Send>> {
+        self.open_at(path, 0)
+    }
+    /// Opens a file for reading from `from` on.
+    fn open_at(&self, path: &str, from: u64) -> io::Result<Box<dyn Read + Send>>;
     /// Length of a file, or nothing if there is no such file.
     fn length(&self, path: &str) -> io::Result<Option<u64>>;
     /// What a folder holds, in no order; nothing if there is no such folder.

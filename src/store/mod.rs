@@ -214,14 +214,24 @@ impl Store {
         Ok(Staging { id })
     }
 
-    /// Gives a bundle up that is being made, and the room it takes. One that is dropped instead
-    /// stays until the next collection.
+    /// Gives up a bundle that is being made, if it is, and the room it takes. One that is left
+    /// instead stays until the next collection.
     ///
     /// # Errors
     /// Where storage refuses.
-    pub fn abandon(&self, staging: &Staging) -> Result<()> {
-        bundles::abandon(&*self.disk, &staging.id)
+    pub fn abandon(&self, id: &BundleId) -> Result<()> {
+        bundles::abandon(&*self.disk, id)
             .map_err(|error| Error::storage("removing what was staged", error))
+    }
+
+    /// Moves what was staged so far aside, and begins anew. Returns where it is, relative to the store;
+    /// it is to be removed before the bundle is committed.
+    ///
+    /// # Errors
+    /// Where storage refuses.
+    pub fn set_aside(&self, staging: &Staging) -> Result<String> {
+        bundles::set_aside(&*self.disk, &staging.id)
+            .map_err(|error| Error::storage("staging", error))
     }
 
     /// Commits a bundle whose files are all written and synced; durable and whole when it returns.

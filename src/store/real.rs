@@ -1,7 +1,7 @@
 //! The real disk: one folder of the app's private storage.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use super::disk::{Disk, Entry, Held, NewFile};
@@ -10,6 +10,8 @@ use super::disk::{Disk, Entry, Held, NewFile};
 #[derive(Debug, Clone)]
 pub struct RealDisk {
     root: PathBuf,
+    /// Nothing needs to survive.
+    scratch: bool,
 }
 
 impl RealDisk {
@@ -20,7 +22,16 @@ impl RealDisk {
     pub fn new(root: impl Into<PathBuf>) -> io::Result<Self> {
         let root = root.into();
         fs::create_dir_all(&root)?;
-        Ok(Self { root })
+        Ok(Self { root, scratch: false })
+    }
+
+    /// The disk in `root` for what is thrown away afterwards: syncing a file does nothing.
+    ///
+    /// # Errors
+    /// Where the folder cannot be made.
+    #[cfg(feature = "publish")]
+    pub fn scratch(root: impl Into<PathBuf>) -> io::Result<Self> {
+        Ok(Self { scratch: true, ..Self::new(root)? })
     }
 
     fn at(&self, path: &str) -> PathBuf {
@@ -48,8 +59,12 @@ impl Disk for RealDisk {
         Ok(Some(bytes))
     }
 
-    fn open(&self, path: &str) -> io::Result<Box<dyn Read + Send>> {
-        Ok(Box::new(File::open(self.at(path))?))
+    fn open_at(&self, path: &str, from: u64) -> io::Result<Box<dyn Read + Send>> {
+        let mut file = File::open(self.at(path))?;
+        if from > 0 {
+            file.seek(SeekFrom::Start(from))?;
+        }
+        Ok(Box::new(file))
     }
 
     fn length(&self, path: &str) -> io::Result<Option<u64>> {
@@ -78,7 +93,8 @@ impl Disk for RealDisk {
     }
 
     fn create(&self, path: &str) -> io::Result<Box<dyn NewFile>> {
-        Ok(Box::new(File::create(self.at(path))?))
+        let file = File::create(self.at(path))?;
+        Ok(if self.scratch { Box::new(ScratchFile(file)) } else { Box::new(file) })
     }
 
     fn overwrite(&self, path: &str) -> io::Result<Box<dyn NewFile>> {
@@ -156,6 +172,25 @@ impl NewFile for File {
     fn sync(&mut self) -> io::Result<()> {
         self.flush()?;
         self.sync_all()
+    }
+}
+
+/// A file that nobody misses.
+struct ScratchFile(File);
+
+impl Write for ScratchFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl NewFile for ScratchFile {
+    fn sync(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -12,6 +12,9 @@ use crate::store::Disk;
 
 /// A place that may hold contents, by digest. What it hands out is hashed again.
 pub trait Contents {
+    /// Whether this place says that it has the content. Reads nothing: it may be damaged.
+    fn lists(&self, sha256: &Digest) -> bool;
+
     /// Hands the content with this digest and length to `sink`, piece by piece. False if it is not
     /// here or cannot be read to its end.
     ///
@@ -23,6 +26,33 @@ pub trait Contents {
         length: u64,
         sink: &mut dyn FnMut(&[u8]) -> Result<()>,
     ) -> Result<bool>;
+
+    /// As [`Contents::pour`], only the bytes from `from` up to `to`.
+    ///
+    /// # Errors
+    /// Those of `sink` alone.
+    fn pour_part(
+        &self,
+        sha256: &Digest,
+        length: u64,
+        (from, to): (u64, u64),
+        sink: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<bool> {
+        let mut at = 0_u64;
+        self.pour(sha256, length, &mut |bytes| {
+            let within = part_within(bytes, at, from, to);
+            at = at.saturating_add(bytes.len() as u64);
+            if within.is_empty() { Ok(()) } else { sink(within) }
+        })
+    }
+}
+
+/// The part of `bytes`, which begin at `at`, that lies between `from` and `to`.
+pub(super) fn part_within(bytes: &[u8], at: u64, from: u64, to: u64) -> &[u8] {
+    let place = |position: u64| {
+        usize::try_from(position.saturating_sub(at)).unwrap_or(usize::MAX).min(bytes.len())
+    };
+    bytes.get(place(from)..place(to)).unwrap_or_default()
 }
 
 /// The files of an installed bundle.
@@ -36,23 +66,55 @@ impl<'a> Folder<'a> {
     /// The bundle below `folder` whose files `index` lists.
     #[must_use]
     pub fn new(disk: &'a dyn Disk, folder: String, index: &Index) -> Self {
-        let paths = index.files().iter().map(|file| (file.sha256, file.path.clone())).collect();
-        Self { disk, folder, paths }
+        let paths = index.files().iter().map(|file| (file.sha256, file.path.clone()));
+        Self::of(disk, folder, paths)
+    }
+
+    /// The files below `folder` that have these contents.
+    pub(crate) fn of(
+        disk: &'a dyn Disk,
+        folder: String,
+        paths: impl IntoIterator<Item = (Digest, String)>,
+    ) -> Self {
+        Self { disk, folder, paths: paths.into_iter().collect() }
+    }
+
+    /// The file with this content, if there is one of this length.
+    fn place(&self, sha256: &Digest, length: u64) -> Option<String> {
+        let path = format!("{}/{}", self.folder, self.paths.get(sha256)?);
+        (self.disk.length(&path).ok()? == Some(length)).then_some(path)
     }
 }
 
 impl Contents for Folder<'_> {
+    fn lists(&self, sha256: &Digest) -> bool {
+        self.paths.contains_key(sha256)
+    }
+
     fn pour(
         &self,
         sha256: &Digest,
         length: u64,
         sink: &mut dyn FnMut(&[u8]) -> Result<()>,
     ) -> Result<bool> {
-        let Some(path) = self.paths.get(sha256) else { return Ok(false) };
-        let path = format!("{}/{path}", self.folder);
-        match (self.disk.length(&path), self.disk.open(&path)) {
-            (Ok(Some(found)), Ok(file)) if found == length => pour_reader(file, sink),
-            _ => Ok(false),
+        let Some(path) = self.place(sha256, length) else { return Ok(false) };
+        match self.disk.open(&path) {
+            Ok(file) => pour_reader(file, sink),
+            Err(_) => Ok(false),
+        }
+    }
+
+    fn pour_part(
+        &self,
+        sha256: &Digest,
+        length: u64,
+        (from, to): (u64, u64),
+        sink: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<bool> {
+        let Some(path) = self.place(sha256, length) else { return Ok(false) };
+        match self.disk.open_at(&path, from) {
+            Ok(file) => pour_reader(file.take(to.saturating_sub(from)), sink),
+            Err(_) => Ok(false),
         }
     }
 }

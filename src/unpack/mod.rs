@@ -7,6 +7,7 @@
 //! another digest.
 
 mod local;
+mod patched;
 mod writer;
 
 use std::io::Read;
@@ -15,6 +16,7 @@ use zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation, OutBuffer};
 
 pub(crate) use local::pour_reader;
 pub use local::{Contents, Folder, copy_local};
+pub use patched::{Patched, apply_patch};
 use writer::{FrameWriter, Target};
 
 use crate::digest::Digest;

@@ -49,17 +49,30 @@ impl<'a> Target<'a> {
         format!("{}/{}", self.folder, file.path)
     }
 
-    fn create(self, file: &File) -> Result<Box<dyn NewFile>> {
+    pub(super) fn create(self, file: &File) -> Result<Box<dyn NewFile>> {
         self.disk.create(&self.path(file)).map_err(|error| writing(file, error))
+    }
+
+    /// Writes `others` from `first`, one at a time, since a phone has few file handles.
+    pub(super) fn copy(self, first: &File, others: &[&File]) -> Result<()> {
+        for other in others {
+            let mut copy = self.create(other)?;
+            self.disk
+                .open(&self.path(first))
+                .and_then(|mut first| std::io::copy(&mut first, &mut copy))
+                .and_then(|_| copy.sync())
+                .map_err(|error| writing(other, error))?;
+        }
+        Ok(())
     }
 }
 
-fn writing(file: &File, error: std::io::Error) -> Error {
+pub(super) fn writing(file: &File, error: std::io::Error) -> Error {
     Error::storage(format!("writing {}", file.path), error)
 }
 
 /// One content, written to every path that has it: the first as the bytes come, the others from the
-/// first, one at a time, since a phone has few file handles.
+/// first.
 pub(super) struct ContentWriter<'a> {
     target: Target<'a>,
     first: &'a File,
@@ -107,16 +120,7 @@ impl<'a> ContentWriter<'a> {
             return Err(self.wrong());
         }
         self.file.sync().map_err(|error| writing(self.first, error))?;
-        for other in &self.others {
-            let mut copy = self.target.create(other)?;
-            self.target
-                .disk
-                .open(&self.target.path(self.first))
-                .and_then(|mut first| std::io::copy(&mut first, &mut copy))
-                .and_then(|_| copy.sync())
-                .map_err(|error| writing(other, error))?;
-        }
-        Ok(())
+        self.target.copy(self.first, &self.others)
     }
 
     fn wrong(&self) -> Error {

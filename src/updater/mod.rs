@@ -10,6 +10,7 @@ mod install;
 mod keep;
 mod ledger;
 mod look;
+mod meter;
 mod notice;
 mod pack;
 mod policies;
@@ -17,6 +18,7 @@ mod remote;
 mod spool;
 mod sync;
 mod upkeep;
+mod whole;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -7,11 +7,11 @@
 
 use std::io::Read;
 
+use super::meter::Meter;
 use super::remote::Remote;
 use super::spool::Spool;
 use crate::error::{Error, Result};
 use crate::fetch::{Part, Request, Response};
-use crate::progress::Progress;
 use crate::release::{Blob, Piece, VerifiedPiece};
 use crate::unpack::{Pieces, read_piece};
 
@@ -26,7 +26,7 @@ struct Stream {
 }
 
 /// The pieces of one pack.
-pub(crate) struct PackFetch<'a, 'r> {
+pub(crate) struct PackFetch<'a, 'r, 'm> {
     remote: &'a mut Remote<'r>,
     spool: Spool<'a>,
     path: String,
@@ -34,41 +34,21 @@ pub(crate) struct PackFetch<'a, 'r> {
     /// What is to be fetched, as few ranges as it makes sense, in order.
     runs: Vec<Part>,
     stream: Option<Stream>,
-    /// Bytes of this pack that this run may move yet.
-    allowance: u64,
-    came: u64,
-    total: u64,
-    progress: &'a mut dyn FnMut(Progress),
+    meter: &'a mut Meter<'m>,
 }
 
-impl<'a, 'r> PackFetch<'a, 'r> {
-    /// Will hand out `wanted` pieces of `pack`, moving at most `allowance` bytes.
-    ///
-    /// # Errors
-    /// Storage errors.
+impl<'a, 'r, 'm> PackFetch<'a, 'r, 'm> {
+    /// Will hand out `wanted` pieces of `pack`.
     pub(crate) fn new(
         remote: &'a mut Remote<'r>,
         spool: Spool<'a>,
         pack: &Blob,
         wanted: &[Piece],
-        allowance: u64,
-        progress: &'a mut dyn FnMut(Progress),
+        meter: &'a mut Meter<'m>,
     ) -> Self {
-        let lacking = wanted.iter().filter(|piece| !spool.has(piece));
-        let runs = merge(lacking);
-        let total = runs.iter().map(|run| run.to - run.from).sum();
-        Self {
-            remote,
-            spool,
-            path: pack.path(),
-            length: pack.length,
-            runs,
-            stream: None,
-            allowance,
-            came: 0,
-            total,
-            progress,
-        }
+        let runs = lacking(&spool, wanted);
+        meter.expect(runs.iter().map(|run| run.to - run.from).sum());
+        Self { remote, spool, path: pack.path(), length: pack.length, runs, stream: None, meter }
     }
 
     /// Reads the bytes of `piece` from the stream, which is opened if need be.
@@ -80,13 +60,11 @@ impl<'a, 'r> PackFetch<'a, 'r> {
         };
         let gap = piece.offset.saturating_sub(stream.at);
         let due = gap.saturating_add(piece.length);
-        self.allowance = self
-            .allowance
-            .checked_sub(due)
-            .ok_or(Error::TooEarly { seconds: 86_400, why: "the bytes of a day are used up" })?;
+        self.meter.spend(due)?;
         let skipped = std::io::copy(&mut stream.body.by_ref().take(gap), &mut std::io::sink())
             .map_err(|error| crate::fetch::broken("pack", &error))?;
         self.remote.bytes += skipped;
+        self.meter.came(skipped);
         if skipped != gap {
             return Err(Error::Network("pack: the connection broke off".to_owned()));
         }
@@ -114,7 +92,7 @@ impl<'a, 'r> PackFetch<'a, 'r> {
     }
 }
 
-impl Pieces for PackFetch<'_, '_> {
+impl Pieces for PackFetch<'_, '_, '_> {
     fn piece(&mut self, piece: &Piece) -> Result<VerifiedPiece> {
         self.remote.cancel.check()?;
         if let Some(verified) = self.spool.load(piece).and_then(|bytes| piece.verify(bytes)) {
@@ -127,9 +105,7 @@ impl Pieces for PackFetch<'_, '_> {
                     if let Some(verified) = piece.verify(bytes) {
                         self.remote.progress();
                         self.spool.save(piece, verified.bytes())?;
-                        self.came += piece.length;
-                        let progress = Progress { bytes: self.came, total: self.total };
-                        (self.progress)(progress);
+                        self.meter.came(piece.length);
                         return Ok(verified);
                     }
                     // Whatever follows on this connection is as suspect.
@@ -148,6 +124,11 @@ impl Pieces for PackFetch<'_, '_> {
             }
         }
     }
+}
+
+/// What is to be fetched for `wanted` pieces beyond what `spool` has.
+pub(super) fn lacking(spool: &Spool<'_>, wanted: &[Piece]) -> Vec<Part> {
+    merge(wanted.iter().filter(|piece| !spool.has(piece)))
 }
 
 /// Ranges that cover the pieces, which come in order.

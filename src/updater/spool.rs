@@ -1,20 +1,23 @@
-//! Pieces of a download that was cut short, kept for the next run.
+//! Downloads that were cut short, kept for the next run; here the pieces of a pack.
 //!
 //! Enters: verified pieces, as they come. Leaves: the same pieces in a later run, each verified
 //! again, whatever that run needs of them. `downloads/<blob>/<n>` holds what run `n` received, one
 //! record a piece: its digest, its length (u32, big-endian), its bytes. A record that a crash cut
 //! short ends its file; nothing here is synced, since what is lost is fetched again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{Read, Write};
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::limits;
-use crate::release::Piece;
+use crate::release::{Blob, Piece};
+use crate::seal::TAG;
 use crate::store::{Disk, NewFile};
 
 const FOLDER: &str = "downloads";
+/// Name of a mark in a blob's folder.
+const REFUSED: &str = "refused";
 const HEADER: usize = Digest::LEN + 4;
 /// More runs than this for one blob: something is wrong with it, so it begins anew.
 const RUNS: usize = 256;
@@ -35,23 +38,65 @@ pub(super) struct Spool<'a> {
     reading: Option<(Place, Box<dyn Read + Send>)>,
     writing: Option<Box<dyn NewFile>>,
     next: u64,
+    /// Bytes of all pieces.
+    bytes: u64,
+}
+
+/// The folder of what came of a blob.
+pub(super) fn folder(blob: &Digest) -> String {
+    format!("{FOLDER}/{blob}")
+}
+
+/// Forgets every download but those of `blobs`.
+///
+/// # Errors
+/// Storage errors.
+pub(super) fn keep<'b>(disk: &dyn Disk, blobs: impl Iterator<Item = &'b Blob>) -> Result<()> {
+    let removing = |error| Error::storage("removing downloads", error);
+    let kept: HashSet<String> = blobs.map(|blob| blob.sha256.to_string()).collect();
+    for entry in disk.list(FOLDER).map_err(removing)? {
+        if !kept.contains(&entry.name) {
+            disk.remove_folder(&format!("{FOLDER}/{}", entry.name)).map_err(removing)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether an earlier run found that `blob` does not do what it should.
+pub(super) fn is_refused(disk: &dyn Disk, blob: &Digest) -> bool {
+    disk.length(&format!("{}/{REFUSED}", folder(blob))).is_ok_and(|length| length.is_some())
+}
+
+/// Leaves `blob` alone from now on, for as long as its release is being fetched. What came of it
+/// goes. Where that cannot be noted, the next run tries it again.
+pub(super) fn refuse(disk: &dyn Disk, blob: &Digest) {
+    let folder = folder(blob);
+    let noted = disk
+        .remove_folder(&folder)
+        .and_then(|()| disk.create_folder(&folder))
+        .and_then(|()| disk.create(&format!("{folder}/{REFUSED}")).map(drop));
+    if let Err(error) = noted {
+        log::warn!("noting a refused blob: {error}");
+    }
 }
 
 impl<'a> Spool<'a> {
-    /// What earlier runs received of `blob`. Reads and hashes all of it; forgets other blobs.
+    /// What earlier runs received of `blob`. Reads and hashes all of it.
     ///
     /// # Errors
     /// Storage errors.
     pub(super) fn open(disk: &'a dyn Disk, blob: &Digest) -> Result<Self> {
-        let (name, folder) = (blob.to_string(), format!("{FOLDER}/{blob}"));
-        let mut spool =
-            Self { disk, folder, places: HashMap::new(), reading: None, writing: None, next: 0 };
+        let folder = folder(blob);
+        let mut spool = Self {
+            disk,
+            folder,
+            places: HashMap::new(),
+            reading: None,
+            writing: None,
+            next: 0,
+            bytes: 0,
+        };
         let listing = |error| Error::storage("listing downloads", error);
-        for entry in disk.list(FOLDER).map_err(listing)? {
-            if entry.name != name {
-                disk.remove_folder(&format!("{FOLDER}/{}", entry.name)).map_err(listing)?;
-            }
-        }
         let mut runs: Vec<u64> = disk
             .list(&spool.folder)
             .map_err(listing)?
@@ -89,9 +134,16 @@ impl<'a> Spool<'a> {
             if read.is_err() || bytes.len() as u64 != length || Digest::of(&bytes) != sha256 {
                 return;
             }
-            self.places.insert(sha256, Place { run, at });
+            if self.places.insert(sha256, Place { run, at }).is_none() {
+                self.bytes += length;
+            }
             at += length;
         }
+    }
+
+    /// Bytes that earlier runs received.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// Whether an earlier run received this piece.
@@ -148,7 +200,7 @@ fn read_header(file: &mut impl Read) -> Option<(Digest, u64)> {
     file.read_exact(&mut header).ok()?;
     let (sha256, length) = header.split_first_chunk::<{ Digest::LEN }>()?;
     let length = u64::from(u32::from_be_bytes(length.try_into().ok()?));
-    (length <= limits::PIECE).then(|| (Digest::from_bytes(*sha256), length))
+    (length <= limits::PIECE + TAG).then(|| (Digest::from_bytes(*sha256), length))
 }
 
 #[cfg(test)]
@@ -188,8 +240,27 @@ mod tests {
             assert_eq!(spool.load(piece).as_ref(), Some(bytes));
         }
         assert!(spool.load(&piece(9, 5).0).is_none());
-        // Another blob has none of it, and leaves nothing of it behind.
+        // Another blob has none of it; a release that does not name it leaves nothing of it behind.
         assert!(Spool::open(&disk, &Digest::of(b"other")).unwrap().places.is_empty());
+        assert!(!Spool::open(&disk, &blob).unwrap().places.is_empty());
+        keep(&disk, [].iter()).unwrap();
+        assert!(Spool::open(&disk, &blob).unwrap().places.is_empty());
+    }
+
+    #[test]
+    fn a_whole_sealed_piece_is_kept_too() {
+        let (disk, blob) = (MemoryDisk::new(), Digest::of(b"blob"));
+        let (piece, bytes) = piece(1, (64 << 10) + 16);
+        Spool::open(&disk, &blob).unwrap().save(&piece, &bytes).unwrap();
+        assert_eq!(Spool::open(&disk, &blob).unwrap().load(&piece), Some(bytes));
+    }
+
+    #[test]
+    fn a_refused_blob_is_left_alone() {
+        let (disk, blob) = (MemoryDisk::new(), Digest::of(b"blob"));
+        assert!(!is_refused(&disk, &blob));
+        refuse(&disk, &blob);
+        assert!(is_refused(&disk, &blob));
         assert!(Spool::open(&disk, &blob).unwrap().places.is_empty());
     }
 

@@ -2,18 +2,19 @@
 
 use serde::Serialize;
 
-use super::install::{Install, Opening};
+use super::install::{Held, Install, Opening};
 use super::ledger::Ledger;
 use super::look::{Candidate, Seen};
+use super::meter::Meter;
 use super::remote::Remote;
 use super::{Release, Updater};
 use crate::boot::{Event, Which};
 use crate::error::{Error, Result};
 use crate::id::BundleId;
 use crate::progress::{Cancel, Progress};
-use crate::release::{Manifest, bundle_id};
+use crate::release::bundle_id;
 use crate::rollout::{Choice, Offered, Verdict};
-use crate::unpack::{Contents, Folder};
+use crate::unpack::Folder;
 
 /// How a check or a sync ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -45,7 +46,9 @@ pub enum Status {
 pub enum Via {
     /// All of it was on the device.
     Local,
-    /// Some of it; the rest was fetched as parts of the pack.
+    /// A patch from a bundle that was on the device.
+    Patch,
+    /// Some of it was on the device; the rest was fetched as parts of the pack.
     Ranges,
     /// The whole pack was fetched.
     Pack,
@@ -65,6 +68,8 @@ pub struct Synced {
     pub requests: u64,
     /// Where the bundle came from, if one was staged.
     pub via: Option<Via>,
+    /// Why a cheaper way was left for this one, as an error's code.
+    pub fallback: Option<&'static str>,
     /// The app should not go on without it.
     pub mandatory: bool,
 }
@@ -79,7 +84,8 @@ pub enum Step<'a> {
 }
 
 impl Updater {
-    /// Asks what is new; changes no bundle. Blocks; a few requests, one if nothing changed.
+    /// Asks what is new; changes no bundle. Blocks; a few requests, one if nothing changed. Where no
+    /// patch leads here, index and layout are fetched to tell the bytes; a sync has them then.
     ///
     /// # Errors
     /// Network, trust and storage errors. What runs goes on running.
@@ -88,8 +94,11 @@ impl Updater {
         let mut remote = self.remote(cancel);
         let seen = self.look(&mut remote)?;
         let mut found = self.outcome(&seen)?;
+        found.bytes = match self.to_fetch(&seen) {
+            Some(candidate) => self.estimate(candidate, &mut remote, true)?,
+            None => 0,
+        };
         found.requests = remote.requests;
-        found.bytes = self.bytes_to_fetch(&seen);
         Ok(found)
     }
 
@@ -131,26 +140,27 @@ impl Updater {
         let seen = self.look(&mut remote)?;
         let mut done = self.outcome(&seen)?;
         if done.status == Status::Available {
-            if self.to_fetch(&seen).is_some() {
-                let bytes = self.bytes_to_fetch(&seen);
+            if let Some(candidate) = self.to_fetch(&seen) {
+                let bytes = self.estimate(candidate, &mut remote, false)?;
                 watch(Step::Found(&Synced { bytes, ..done.clone() }));
             }
             let progress = &mut |so_far| watch(Step::Progress(so_far));
-            done.via = Some(match self.to_fetch(&seen) {
+            let (via, fallback) = match self.to_fetch(&seen) {
                 Some(candidate) => {
-                    let via = self.fetch(candidate, &mut remote, progress)?;
+                    let came = self.fetch(candidate, &mut remote, progress)?;
                     let id = bundle_id(&candidate.bytes);
                     self.tell(&Event::Staged { id, hold })?;
-                    via
+                    came
                 }
                 None => {
                     self.tell(&match self.chosen(&seen) {
                         Which::Bundle(id) => Event::Staged { id, hold },
                         which @ Which::Builtin => Event::Chosen(which),
                     })?;
-                    Via::Local
+                    (Via::Local, None)
                 }
-            });
+            };
+            (done.via, done.fallback) = (Some(via), fallback);
             done.status = self.waiting()?;
         }
         self.tidy_up();
@@ -200,6 +210,7 @@ impl Updater {
             bytes: 0,
             requests: 0,
             via: None,
+            fallback: None,
             mandatory: offer.is_some_and(|offer| offer.mandatory),
         })
     }
@@ -214,11 +225,10 @@ impl Updater {
         }
     }
 
-    /// Bytes that fetching it takes at most.
-    fn bytes_to_fetch(&self, seen: &Seen) -> u64 {
-        self.to_fetch(seen).map_or(0, |Candidate { manifest, .. }| {
-            let blobs = [&manifest.index, &manifest.layout, &manifest.pack];
-            blobs.iter().map(|blob| blob.length).sum()
+    /// Bytes that fetching it takes; unless `look` is set, at most so many.
+    fn estimate(&self, candidate: &Candidate, remote: &mut Remote<'_>, look: bool) -> Result<u64> {
+        self.installing(candidate, remote, u64::MAX, &mut |_| (), |install| {
+            install.estimate(&candidate.manifest, look)
         })
     }
 
@@ -258,72 +268,57 @@ impl Updater {
         candidate: &Candidate,
         remote: &mut Remote<'_>,
         progress: &mut dyn FnMut(Progress),
-    ) -> Result<Via> {
+    ) -> Result<(Via, Option<&'static str>)> {
         let disk = &**self.store.disk();
         let (id, before) = (bundle_id(&candidate.bytes), remote.bytes);
         let mut ledger = Ledger::load(disk);
         let allowance = ledger.allowance(self.clock.now(), id, candidate.manifest.pack.length)?;
-        let outcome = self.install(candidate, remote, allowance, progress);
+        let outcome = self.installing(candidate, remote, allowance, progress, |install| {
+            let brought = install.bring(id, &candidate.manifest)?;
+            self.store.commit(&brought.staging, &candidate.bytes, &brought.index)?;
+            Ok((brought.via, brought.fallback))
+        });
+        if outcome.is_err()
+            && let Err(error) = self.store.abandon(&id)
+        {
+            log::warn!("{error}");
+        }
         ledger.note(self.clock.now(), id, remote.bytes.saturating_sub(before), &outcome);
         ledger.save(disk);
         outcome
     }
 
-    /// Fetches and commits a release.
-    fn install(
+    /// Gathers what fetching a release needs.
+    fn installing<T>(
         &self,
         candidate: &Candidate,
         remote: &mut Remote<'_>,
         allowance: u64,
         progress: &mut dyn FnMut(Progress),
-    ) -> Result<Via> {
+        work: impl FnOnce(&mut Install<'_, '_, '_>) -> Result<T>,
+    ) -> Result<T> {
         let disk = &**self.store.disk();
-        let Candidate { bytes, manifest, content } = candidate;
-        let id = bundle_id(bytes);
         let installed = self.with_context(false, |context| self.store.holdings(context))?.bundles;
-        let folders: Vec<_> = installed
-            .iter()
-            .filter_map(|(id, _)| Some((self.store.files_folder(id), self.store.index(id)?)))
-            .map(|(folder, index)| Folder::new(disk, folder, &index))
-            .collect();
+        let mut held: Vec<Held<'_>> = Vec::new();
+        for (id, _) in installed {
+            if let Some(index) = self.store.index(&id) {
+                let folder = Folder::new(disk, self.store.files_folder(&id), &index);
+                held.push(Held::new(index, Box::new(folder)));
+            }
+        }
         let embedded = self.embed.as_ref().and_then(|embed| embed.parsed_index().ok());
-        let embedded = embedded.map(|index| self.builtin.contents(&index));
-        let local: Vec<&dyn Contents> = folders
-            .iter()
-            .map(|folder| folder as &dyn Contents)
-            .chain(embedded.iter().map(|contents| contents as &dyn Contents))
-            .collect();
-        let max_bundle = self.config.max_bundle;
-        let opening = content.as_ref().map(|content| Opening { app: &self.config.app, content });
-        let mut install = Install { disk, remote, progress, local: &local, max_bundle, opening };
-        let index = install.index(manifest)?;
-        self.make_room(index.total(), manifest)?;
-        let staging = self.store.stage(id)?;
-        let filled = install
-            .fill(manifest, &index, &staging.folder(), allowance)
-            .and_then(|via| self.store.commit(&staging, bytes, &index).map(|()| via));
-        if filled.is_err()
-            && let Err(error) = self.store.abandon(&staging)
-        {
-            log::warn!("{error}");
+        if let Some(index) = embedded {
+            let contents = self.builtin.contents(&index);
+            held.push(Held::new(index, Box::new(contents)));
         }
-        filled
-    }
-
-    /// Room for the unpacked bundle, its largest blob and a tenth more, tidying up if need be.
-    fn make_room(&self, unpacked: u64, manifest: &Manifest) -> Result<()> {
-        let needed = unpacked.saturating_add(manifest.pack.length);
-        let needed = needed.saturating_add(needed / 10);
-        let free = || {
-            self.store.disk().free().map_err(|error| Error::storage("asking for free space", error))
-        };
-        if free()? >= needed {
-            return Ok(());
-        }
-        self.store.collect()?;
-        if free()? >= needed {
-            return Ok(());
-        }
-        Err(Error::NoSpace { doing: format!("{needed} bytes are needed for the new bundle") })
+        let content = candidate.content.as_ref();
+        work(&mut Install {
+            store: &self.store,
+            remote,
+            meter: Meter::new(allowance, progress),
+            held: &held,
+            max_bundle: self.config.max_bundle,
+            opening: content.map(|content| Opening { app: &self.config.app, content }),
+        })
     }
 }

@@ -96,6 +96,8 @@ pub struct Forge {
     pub now: u64,
     /// App that documents are made for.
     pub app: &'static str,
+    /// A file that every version has, if any.
+    pub same: Option<Vec<u8>>,
     /// Changes to snapshot and timestamp before they are signed.
     pub change_snapshot: fn(&mut Value),
     pub change_timestamp: fn(&mut Value),
@@ -104,7 +106,12 @@ pub struct Forge {
 impl Forge {
     /// Release 1.0.0 of production and 1.0.0-beta of beta, offered to everyone.
     pub fn new() -> Self {
-        let mut forge = Self::empty(APP, NOW);
+        Self::with(None)
+    }
+
+    /// As [`Forge::new`], every version with a file that is the same in all of them.
+    pub fn with(same: Option<Vec<u8>>) -> Self {
+        let mut forge = Self { same, ..Self::empty(APP, NOW) };
         let first = forge.release("production", 1, "1.0.0");
         forge.rollout("production", &[first.offer()]);
         let beta = forge.release("beta", 1, "1.0.0-beta");
@@ -135,6 +142,7 @@ impl Forge {
             timestamp: 0,
             now,
             app,
+            same: None,
             change_snapshot: |_| {},
             change_timestamp: |_| {},
         };
@@ -242,6 +250,17 @@ impl Forge {
         Release { sequence, manifest: Digest::of(&manifest) }
     }
 
+    /// The web folder of a version.
+    pub fn web(&self, version: &str) -> tempfile::TempDir {
+        let web = tempfile::tempdir().unwrap();
+        fs::write(web.path().join("index.html"), format!("<title>{version}</title>")).unwrap();
+        fs::write(web.path().join("app.js"), format!("// {version}\n").repeat(2000)).unwrap();
+        if let Some(same) = &self.same {
+            fs::write(web.path().join("same.bin"), same).unwrap();
+        }
+        web
+    }
+
     /// Makes a release's blobs and its manifest, which nobody lists yet.
     pub fn manifest(
         &mut self,
@@ -250,9 +269,7 @@ impl Forge {
         version: &str,
         change: impl FnOnce(&mut Value),
     ) -> Vec<u8> {
-        let web = tempfile::tempdir().unwrap();
-        fs::write(web.path().join("index.html"), format!("<title>{version}</title>")).unwrap();
-        fs::write(web.path().join("app.js"), format!("// {version}\n").repeat(2000)).unwrap();
+        let web = self.web(version);
         let index = index_folder(web.path()).unwrap();
         let mut pack = Vec::new();
         let (layout, pack_blob) = write_pack(web.path(), &index, None, &mut pack).unwrap();

@@ -19,6 +19,7 @@ mod device;
 mod forge;
 mod freeze;
 mod offers;
+mod patches;
 mod phone;
 mod recovery;
 mod rollback;

@@ -218,6 +218,9 @@ fn synced(synced: &Synced, check: bool) -> Value {
     if let Some(fields) = json.as_object_mut() {
         if !check {
             fields.insert("via".to_owned(), json!(synced.via));
+            if let Some(code) = synced.fallback {
+                fields.insert("fallback".to_owned(), json!(code));
+            }
         }
         if synced.mandatory && synced.status != Status::UpToDate {
             fields.insert("mandatory".to_owned(), json!(true));

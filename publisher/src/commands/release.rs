@@ -5,8 +5,11 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use farad::digest::Digest;
+use farad::host::System;
 use farad::id::Channel;
+use farad::limits;
 use farad::native::{NativeRange, Range};
+use farad::progress::Progress;
 use farad::release::pack::{small_blob, write_pack};
 use farad::release::{Blob, BundleName, Manifest, SCHEMA};
 use farad::rollout::{Offer, Offered, Rollout};
@@ -17,8 +20,9 @@ use super::channel::last_sequence;
 use super::{Report, Workspace, dry_note, percent, salt};
 use crate::edit::{BlobSource, Edit};
 use crate::failure::{Failure, Result};
-use crate::opening;
+use crate::opening::{self, Opener};
 use crate::passphrase::Passphrases;
+use crate::patches::{self, Patches, Unpacked};
 use crate::project::ChannelSettings;
 use crate::repository::ChannelDocuments;
 use crate::webfolder::WebFolder;
@@ -46,6 +50,9 @@ pub(crate) struct Release {
     /// The app should not go on without it
     #[arg(long)]
     mandatory: bool,
+    /// Make patches from so many of the newest releases, and from every embedded one
+    #[arg(long, default_value_t = 10)]
+    patches: usize,
     /// A text file with notes for users
     #[arg(long)]
     notes: Option<PathBuf>,
@@ -71,6 +78,9 @@ pub(crate) struct Promote {
     /// Share of installations that get it
     #[arg(long, default_value = "100%", value_parser = share)]
     rollout: u32,
+    /// Make patches from so many of the newest releases there, and from every embedded one
+    #[arg(long, default_value_t = 10)]
+    patches: usize,
     /// Check and sign, write nothing
     #[arg(long)]
     dry_run: bool,
@@ -91,7 +101,12 @@ pub(crate) fn share(text: &str) -> Result<u32, String> {
     whole.checked_mul(100).map(|w| w + part).filter(|share| *share <= 10_000).ok_or_else(wrong)
 }
 
-pub(crate) fn run(args: &Release, config: &Path, passphrases: &Passphrases) -> Result<Report> {
+pub(crate) fn run(
+    args: &Release,
+    config: &Path,
+    passphrases: &Passphrases,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<Report> {
     check_version(&args.version)?;
     let native = native_range(args.android.as_deref(), args.ios.as_deref())?;
     let workspace = Workspace::open(config, passphrases)?;
@@ -127,6 +142,16 @@ pub(crate) fn run(args: &Release, config: &Path, passphrases: &Passphrases) -> R
             Some(blob)
         }
     };
+    let target = patches::Release {
+        folder: &web.path,
+        index: &web.index,
+        layout: &layout,
+        sealer,
+        description: index_blob.length + layout_blob.length,
+    };
+    let patches =
+        patches::add(&workspace, &documents, &target, (args.patches, &[]), &mut edit, progress)?;
+    let lacking = patches.lacking;
     let manifest = Manifest {
         schema: SCHEMA,
         app: workspace.project.app.clone(),
@@ -143,7 +168,7 @@ pub(crate) fn run(args: &Release, config: &Path, passphrases: &Passphrases) -> R
         index: index_blob,
         layout: layout_blob,
         pack,
-        patches: Vec::new(),
+        patches: patches.made,
         info,
         seal,
     };
@@ -151,20 +176,26 @@ pub(crate) fn run(args: &Release, config: &Path, passphrases: &Passphrases) -> R
     list(&workspace, &mut edit, &channel, &settings, &documents, &manifest, offer)?;
     let outcome = workspace.publish(edit, args.dry_run)?;
     let text = format!(
-        "Released {} (sequence {}) in {channel} to {}: {} files, {} bytes, {} to download{}{}.",
+        "Released {} (sequence {}) in {channel} to {}: {} files, {} bytes, {} to download{}{}{}.",
         manifest.version,
         manifest.sequence,
         percent(args.rollout),
         web.index.files().len(),
         web.index.total(),
         manifest.pack.length,
+        patches_note(&manifest, &lacking),
         sealed_note(&manifest),
         dry_note(args.dry_run),
     );
     Ok(outcome.report(text, describe(&manifest, args.rollout)))
 }
 
-pub(crate) fn promote(args: &Promote, config: &Path, passphrases: &Passphrases) -> Result<Report> {
+pub(crate) fn promote(
+    args: &Promote,
+    config: &Path,
+    passphrases: &Passphrases,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<Report> {
     let workspace = Workspace::open(config, passphrases)?;
     let (_, _, from) = workspace.channel(&args.from)?;
     let (channel, settings, to) = workspace.channel(&args.to)?;
@@ -175,26 +206,64 @@ pub(crate) fn promote(args: &Promote, config: &Path, passphrases: &Passphrases) 
         let message = format!("{} is {from} and {channel} is {to}; release it there", args.version);
         return Err(Failure::new("seal-differs", message));
     }
+    let mut edit = Edit::default();
+    let Patches { made: patches, lacking } =
+        patches_there(&workspace, &to, source, args.patches, &mut edit, progress)?;
     let manifest = Manifest {
         channel: channel.clone(),
         sequence: next_sequence(&to),
         created: workspace.now,
         seal: opening::promoted(&workspace, &channel, source)?,
+        patches,
         ..source.clone()
     };
-    let mut edit = Edit::default();
     let offer = Offering { share: args.rollout, mandatory: false };
     list(&workspace, &mut edit, &channel, &settings, &to, &manifest, offer)?;
     let outcome = workspace.publish(edit, args.dry_run)?;
     let text = format!(
-        "Promoted {} from {} to {channel} (sequence {}) for {}{}.",
+        "Promoted {} from {} to {channel} (sequence {}) for {}{}{}.",
         manifest.version,
         args.from,
         manifest.sequence,
         percent(args.rollout),
+        patches_note(&manifest, &lacking),
         dry_note(args.dry_run),
     );
     Ok(outcome.report(text, describe(&manifest, args.rollout)))
+}
+
+/// The patches of a promoted release: those it has, and such from what the other channel's phones
+/// have.
+fn patches_there(
+    workspace: &Workspace,
+    documents: &ChannelDocuments,
+    source: &Manifest,
+    count: usize,
+    edit: &mut Edit,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<Patches> {
+    let mut patches = source.patches.clone();
+    let opened = Opener::new(workspace).content(source);
+    let content = match opened {
+        Ok(content) if count > 0 => content,
+        Ok(_) => return Ok(Patches { made: patches, lacking: Vec::new() }),
+        // Who cannot open a release can promote it all the same.
+        Err(failure) => return Ok(Patches { made: patches, lacking: vec![failure.message] }),
+    };
+    let bundle = Unpacked::of(workspace, source)?;
+    let sealer = content.map(|content| Sealer::again(&workspace.project.app, content, &System));
+    let release = patches::Release {
+        folder: &bundle.files(),
+        index: &bundle.index,
+        layout: &bundle.layout,
+        sealer: sealer.as_ref(),
+        description: source.index.length + source.layout.length,
+    };
+    let known: Vec<Digest> = patches.iter().map(|patch| patch.base).collect();
+    let more = patches::add(workspace, documents, &release, (count, &known), edit, progress)?;
+    patches.extend(more.made);
+    patches.truncate(limits::PATCHES / 2);
+    Ok(Patches { made: patches, lacking: more.lacking })
 }
 
 /// To whom a release is offered.
@@ -342,10 +411,23 @@ fn notes(path: &Path, sealer: Option<&Sealer<'_>>) -> Result<(Blob, Vec<u8>)> {
     let info = json!({ "schema": SCHEMA, "notes": text });
     let bytes = farad::json::compact(&info)
         .map_err(|error| Failure::new("malformed", error.to_string()))?;
-    if bytes.len() as u64 > farad::limits::INFO / 2 {
+    if bytes.len() as u64 > limits::INFO / 2 {
         return Err(Failure::new("too-large", "notes have at most 32 KiB"));
     }
     Ok(small_blob(&bytes, Object::Info, sealer)?)
+}
+
+/// What a download takes by a patch.
+fn patches_note(manifest: &Manifest, lacking: &[String]) -> String {
+    let lengths = || manifest.patches.iter().map(|patch| patch.blob.length);
+    let made = match (lengths().min(), lengths().max()) {
+        (Some(least), Some(most)) => {
+            format!(", {least} to {most} by {} patches", manifest.patches.len())
+        }
+        _ => String::new(),
+    };
+    let lacking = lacking.iter().map(|why| format!(", no patch from {why}"));
+    made + &lacking.collect::<String>()
 }
 
 /// For how many a release is sealed.
@@ -367,6 +449,7 @@ fn describe(manifest: &Manifest, share: u32) -> serde_json::Value {
             all.iter().map(|recipient| recipient.kid).collect::<Vec<_>>()
         }),
         "bytes": manifest.pack.length,
+        "patches": manifest.patches.iter().map(|patch| patch.blob.length).collect::<Vec<_>>(),
         "unpacked": manifest.pack.decoded,
     })
 }

@@ -369,11 +369,13 @@ impl Disk for MemoryDisk {
         Ok(Some(bytes.to_vec()))
     }
 
-    fn open(&self, path: &str) -> io::Result<Box<dyn Read + Send>> {
+    fn open_at(&self, path: &str, from: u64) -> io::Result<Box<dyn Read + Send>> {
         let state = self.state();
         state.alive()?;
         let (_, bytes) = state.find_file(path).ok_or(io::ErrorKind::NotFound)?;
-        Ok(Box::new(Cursor::new(bytes.to_vec())))
+        let mut file = Cursor::new(bytes.to_vec());
+        file.set_position(from);
+        Ok(Box::new(file))
     }
 
     fn length(&self, path: &str) -> io::Result<Option<u64>> {
