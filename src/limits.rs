@@ -18,7 +18,7 @@ pub const FILES: usize = 20_000;
 pub const PATH: usize = 512;
 /// A bundle, unpacked, bytes.
 pub const BUNDLE: u64 = 1 << 30;
-/// One piece of a pack as it travels, bytes.
+/// One piece of a pack, bytes; a sealed one has its tag besides.
 pub const PIECE: u64 = 64 << 10;
 /// zstd window, as a power of two: 8 MiB.
 pub const WINDOW_LOG: u32 = 23;

@@ -7,12 +7,14 @@
 //! handed to phones at run time. Leaves: the recipients of a channel. Refuses: a sealed channel that
 //! no phone could read.
 
+use std::cell::RefCell;
+use std::fs;
 use std::path::Path;
 
 use farad::host::System;
 use farad::id::Channel;
 use farad::release::Manifest;
-use farad::seal::{ContentKey, OpeningKey, RecipientKey, Seal, Sealer};
+use farad::seal::{ContentKey, KeyId, OpeningKey, RecipientKey, Seal, Sealer};
 
 use crate::commands::Workspace;
 use crate::failure::{Failure, Result};
@@ -37,9 +39,25 @@ pub(crate) fn recipient(key: RecipientKey, channels: &[String]) -> RecipientSett
     RecipientSettings { key, channels: channels.to_vec() }
 }
 
-/// The publisher's own opening key.
-pub(crate) fn own(keys: &Keys) -> Result<OpeningKey> {
-    from_document(keys.open_document(GROUP, OWN)?.as_bytes())
+/// Gives the publisher another opening key. The one before stays beside it under another name, for
+/// what it opens.
+pub(crate) fn renew(keys: &Keys, slot: Option<&str>) -> Result<RecipientKey> {
+    let path = keys.path(GROUP, OWN);
+    let earlier = (1..).map(|n: u32| keys.path(GROUP, &format!("{OWN}-{n}")));
+    let free = earlier.into_iter().find(|path| !path.exists());
+    if let (true, Some(free)) = (path.exists(), free) {
+        fs::rename(&path, &free).map_err(|error| Failure::file("renaming", &path, &error))?;
+    }
+    create(keys, OWN, slot)
+}
+
+/// Names of the publisher's own opening keys that are on this machine: today's, then earlier ones,
+/// the newest first.
+fn own_names(keys: &Keys) -> Vec<String> {
+    let here = |name: &String| keys.path(GROUP, name).exists();
+    let earlier: Vec<_> = (1..).map(|n: u32| format!("{OWN}-{n}")).take_while(here).collect();
+    let today = Some(OWN.to_owned()).filter(here);
+    today.into_iter().chain(earlier.into_iter().rev()).collect()
 }
 
 /// The opening key in a file, whose passphrase is asked for if it has one.
@@ -64,13 +82,13 @@ pub(crate) fn recipients(project: &Project, channel: &Channel) -> Result<Vec<Rec
     let has = |own: bool| named.iter().any(|(name, _)| (name.as_str() == OWN) == own);
     if !has(true) {
         let message = format!(
-            "{channel} is sealed, and farad.toml names no recipient {OWN}; run `farad key recipient new {OWN}`"
+            "{channel} is sealed, and farad.toml names no recipient {OWN}; run `farad key recipient renew`"
         );
         return Err(Failure::new("no-recipient", message));
     }
     if !has(false) {
         let message = format!(
-            "{channel} is sealed, and no phone could read it; run `farad key recipient new app`"
+            "no phone could read {channel}, which is sealed; make another recipient first: `farad key recipient new NAME`"
         );
         return Err(Failure::new("no-recipient", message));
     }
@@ -115,6 +133,15 @@ pub(crate) fn promoted(
     if ids == has {
         return Ok(Some(seal.clone()));
     }
+    // Blobs and content key stay the same: whoever could open the one can open the other.
+    let known = |kid: &KeyId| workspace.project.recipients.values().any(|r| r.key.id() == *kid);
+    if let Some(kid) = has.iter().find(|kid| !known(kid)) {
+        let message = format!(
+            "{} was sealed for {kid} too, which is no recipient any more; release it in {channel} instead",
+            manifest.version
+        );
+        return Err(Failure::new("seal-differs", message));
+    }
     let content = Opener::new(workspace).content(manifest)?.ok_or_else(not_opened)?;
     let sealer = Sealer::again(&workspace.project.app, content, &System);
     Ok(Some(sealer.seal(&wanted)?))
@@ -123,36 +150,53 @@ pub(crate) fn promoted(
 /// Opens releases with the publisher's own key, which is asked for when the first sealed one comes.
 pub(crate) struct Opener<'a> {
     workspace: &'a Workspace,
-    own: std::cell::OnceCell<Vec<OpeningKey>>,
+    /// Those of the own keys that were needed so far.
+    own: RefCell<Vec<OpeningKey>>,
 }
 
 impl<'a> Opener<'a> {
     pub(crate) fn new(workspace: &'a Workspace) -> Self {
-        Self { workspace, own: std::cell::OnceCell::new() }
-    }
-
-    /// What opens a release, if the publisher's own key is on this machine.
-    pub(crate) fn content_if_here(&self, manifest: &Manifest) -> Result<Option<ContentKey>> {
-        let here = self.workspace.keys.path(GROUP, OWN).exists();
-        if here { self.content(manifest) } else { Ok(None) }
+        Self { workspace, own: RefCell::default() }
     }
 
     /// What opens a release; nothing for an open one.
     pub(crate) fn content(&self, manifest: &Manifest) -> Result<Option<ContentKey>> {
+        if manifest.seal.is_none() {
+            return Ok(None);
+        }
+        self.content_if_here(manifest)?.map(Some).ok_or_else(not_opened)
+    }
+
+    /// What opens a release, if an own key that does is on this machine.
+    pub(crate) fn content_if_here(&self, manifest: &Manifest) -> Result<Option<ContentKey>> {
         let Some(seal) = &manifest.seal else { return Ok(None) };
-        let keys = match self.own.get() {
-            Some(keys) => keys,
-            None => {
-                let own = vec![own(&self.workspace.keys)?];
-                self.own.get_or_init(|| own)
+        let Workspace { project, keys, .. } = self.workspace;
+        let mut own = self.own.borrow_mut();
+        if let Some(content) = seal.open(&project.app, &*own)? {
+            return Ok(Some(content));
+        }
+        let names = own_names(keys);
+        for name in names.iter().skip(own.len()) {
+            own.push(from_document(keys.open_document(GROUP, name)?.as_bytes())?);
+            if let Some(content) = seal.open(&project.app, &*own)? {
+                return Ok(Some(content));
             }
-        };
-        let opened = seal.open(&self.workspace.project.app, keys)?;
-        opened.map(Some).ok_or_else(not_opened)
+        }
+        Ok(None)
     }
 }
 
+/// For whom a release is sealed: names of `farad.toml`, and ids of keys that it does not know.
+pub(crate) fn names(project: &Project, seal: &Seal) -> Vec<String> {
+    let name = |kid: &KeyId| {
+        let known = project.recipients.iter().find(|(_, settings)| settings.key.id() == *kid);
+        known.map_or_else(|| format!("{kid} (unknown)"), |(name, _)| name.clone())
+    };
+    seal.recipients.iter().map(|recipient| name(&recipient.kid)).collect()
+}
+
 fn not_opened() -> Failure {
-    let message = format!("the release is not sealed for keys/{GROUP}/{OWN}.pem; release again");
+    let message =
+        format!("no key in keys/{GROUP} opens the release; bring {OWN}.pem here, or release again");
     Failure::new("key-missing", message)
 }

@@ -136,6 +136,8 @@ fn pick(text: &str, names: &[&str]) -> Result<Zeroizing<String>> {
         _ => None,
     });
     found.map(Zeroizing::new).ok_or_else(|| {
+        let mut names = names.to_vec();
+        names.dedup();
         let names = names.join(" or ");
         Failure::new("passphrase", format!("the passphrase file has no line for {names}"))
     })

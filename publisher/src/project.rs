@@ -98,6 +98,12 @@ impl Project {
                 return Err(broken(format!("channels.{name}.keep lies between 1 and 100")));
             }
         }
+        for (name, recipient) in &project.recipients {
+            let mut channels = recipient.channels.iter();
+            if let Some(unknown) = channels.find(|name| !project.channels.contains_key(*name)) {
+                return Err(broken(format!("recipients.{name}: there is no channel {unknown:?}")));
+            }
+        }
         project.base = path.parent().map(Path::to_owned).unwrap_or_default();
         Ok(project)
     }
@@ -183,6 +189,26 @@ impl Notes {
     pub(crate) fn remove_channel(&mut self, name: &str) {
         if let Some(channels) = self.table("channels") {
             channels.remove(name);
+        }
+    }
+
+    /// Names a recipient of sealed releases, in another's place if need be.
+    pub(crate) fn recipient(&mut self, name: &str, settings: &RecipientSettings) {
+        let mut table = toml_edit::Table::new();
+        table.insert("key", toml_edit::value(settings.key.to_string()));
+        if !settings.channels.is_empty() {
+            let channels: toml_edit::Array = settings.channels.iter().collect();
+            table.insert("channels", toml_edit::value(channels));
+        }
+        if let Some(recipients) = self.table("recipients") {
+            recipients.insert(name, toml_edit::Item::Table(table));
+        }
+    }
+
+    /// Drops a recipient.
+    pub(crate) fn retire(&mut self, name: &str) {
+        if let Some(recipients) = self.table("recipients") {
+            recipients.remove(name);
         }
     }
 

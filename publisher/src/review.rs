@@ -18,7 +18,7 @@ use crate::change::Change;
 use crate::commands::{Workspace, percent};
 use crate::content::{Contents, differences};
 use crate::failure::{Failure, Result};
-use crate::opening::Opener;
+use crate::opening::{self, Opener};
 use crate::project::Project;
 use crate::repository::{Current, Repository, listed_sequences, target_file};
 use crate::roles::{Authority, delegations};
@@ -193,6 +193,7 @@ impl Reviewer<'_> {
             "+ release {} (sequence {}), {} bytes to download, {} unpacked",
             manifest.version, manifest.sequence, manifest.pack.length, manifest.pack.decoded,
         )];
+        changes.extend(self.readers(offered.as_ref(), manifest));
         let Some(index) = opened else {
             changes.push("  sealed, and its key is not here: its files cannot be shown".to_owned());
             return Ok(changes);
@@ -211,6 +212,28 @@ impl Reviewer<'_> {
         let lines = differences(old.as_ref(), &index);
         changes.extend(lines.into_iter().map(|line| format!("    {line}")));
         Ok(changes)
+    }
+
+    /// Who can read a release, against the one that is offered now.
+    fn readers(&self, offered: Option<&Manifest>, manifest: &Manifest) -> Option<String> {
+        let names = |manifest: &Manifest| {
+            manifest.seal.as_ref().map(|seal| opening::names(self.project, seal))
+        };
+        let (old, new) = (offered.and_then(names), names(manifest));
+        match (old, new) {
+            (None, None) => None,
+            (Some(_), None) => {
+                Some("  ! open to everybody; what is offered now is sealed".to_owned())
+            }
+            (old, Some(new)) => {
+                let old = old.unwrap_or_default();
+                let marked: Vec<_> = new
+                    .iter()
+                    .map(|name| if old.contains(name) { name.clone() } else { format!("+{name}") })
+                    .collect();
+                Some(format!("  sealed for {}", marked.join(", ")))
+            }
+        }
     }
 
     /// The manifest of the first release that is offered now.

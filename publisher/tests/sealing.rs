@@ -111,7 +111,7 @@ fn keys_rotate_without_a_new_app_while_one_known_recipient_remains() {
     assert_eq!(old.update()["version"], "1.2.0");
     let listed = shop.ok(&["key", "recipient", "list"]);
     let text = listed["releases"][0]["recipients"].to_string();
-    assert!(text.contains("(retired)"), "{listed}");
+    assert!(text.contains("(unknown)"), "{listed}");
 }
 
 #[test]
@@ -197,6 +197,57 @@ fn nothing_open_slips_into_a_sealed_channel_and_nothing_sealed_out_of_it() {
 }
 
 #[test]
+fn a_line_that_went_missing_does_not_unseal_a_channel() {
+    let shop = sealed_shop(&["production"]);
+    shop.release("1.0.0", 1);
+    let toml = fs::read_to_string(shop.path("farad.toml")).unwrap();
+    fs::write(shop.path("farad.toml"), toml.replacen("sealed = true", "", 1)).unwrap();
+    shop.web("web", 2);
+    let release = ["release", "web", "--channel", "production", "--version", "1.1.0"];
+    let before = shop.published();
+    assert_eq!(shop.fails(&release).0, "seal-differs");
+    assert_eq!(shop.published(), before);
+    assert!(shop.ok(&[&release[..], &["--unseal"]].concat())["recipients"].is_null());
+}
+
+#[test]
+fn what_a_retired_key_opens_is_not_promoted() {
+    let shop = sealed_shop(&["beta", "production"]);
+    shop.ok(&["key", "recipient", "new", "app-2"]);
+    shop.web("web", 1);
+    shop.ok(&["release", "web", "--channel", "beta", "--version", "1.0.0"]);
+    shop.ok(&["key", "recipient", "retire", "app"]);
+    let promote = ["promote", "1.0.0", "--from", "beta", "--to", "production"];
+    assert_eq!(shop.fails(&promote).0, "seal-differs");
+    // Taken back, it is a recipient again, under the key that lies there.
+    shop.ok(&["key", "recipient", "new", "app"]);
+    shop.ok(&promote);
+}
+
+#[test]
+fn the_publisher_changes_its_own_key_and_still_opens_what_the_first_one_did() {
+    let shop = sealed_shop(&["production"]);
+    let toml = fs::read_to_string(shop.path("farad.toml")).unwrap();
+    fs::write(shop.path("farad.toml"), format!("# ours\n{toml}")).unwrap();
+    shop.release("1.0.0", 1);
+    let first = shop.ok(&["key", "recipient", "list"])["recipients"][1]["kid"].clone();
+    let second = shop.ok(&["key", "recipient", "renew", "--no-passphrase"])["kid"].clone();
+    assert_ne!(first, second);
+    let released = shop.release("1.1.0", 2);
+    let recipients = released["recipients"].as_array().unwrap().clone();
+    assert!(recipients.contains(&second) && !recipients.contains(&first));
+    for version in ["1.0.0", "1.1.0"] {
+        shop.ok(&["embed", &format!("web-{version}")]);
+    }
+    let toml = fs::read_to_string(shop.path("farad.toml")).unwrap();
+    assert!(toml.starts_with("# ours\n"), "what its owner wrote stays: {toml}");
+    // Without the first, what it opened is closed, and in nobody's way.
+    fs::remove_file(shop.path("keys/opening/publisher-1.pem")).unwrap();
+    shop.ok(&["embed", "web-1.1.0"]);
+    assert_eq!(shop.fails(&["embed", "web-1.0.0"]).0, "not-released");
+}
+
+#[test]
 fn a_channel_that_no_phone_could_read_is_refused() {
     let shop = sealed_shop(&["production"]);
     let fails = |args: &[&str]| shop.fails(args).0;
@@ -205,6 +256,18 @@ fn a_channel_that_no_phone_could_read_is_refused() {
     assert_eq!(fails(&["key", "recipient", "retire", "nobody"]), "unknown-recipient");
     assert_eq!(fails(&["key", "recipient", "new", "app"]), "exists");
     assert_eq!(fails(&["key", "recipient", "new", "../x"]), "bad-name");
+    assert_eq!(fails(&["key", "recipient", "new", "publisher"]), "exists");
+    // Thirty-two zero bytes are a point that nothing can be sealed for.
+    let zero = "-----BEGIN PUBLIC KEY-----
+MCowBQYDK2VuAyEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=
+-----END PUBLIC KEY-----
+";
+    fs::write(shop.path("zero.pub"), zero).unwrap();
+    assert_eq!(fails(&["key", "recipient", "add", "zero", "zero.pub"]), "key-invalid");
+    let toml = fs::read_to_string(shop.path("farad.toml")).unwrap();
+    let typo = toml.replacen("[recipients.app]", "[recipients.app]\nchannels = [\"prodution\"]", 1);
+    fs::write(shop.path("farad.toml"), typo).unwrap();
+    assert_eq!(fails(&["key", "recipient", "list"]), "config-invalid");
     let open = Shop::new();
     let new = ["key", "recipient", "new", "app", "--channel", "production"];
     assert_eq!(open.fails(&new).0, "not-sealed");
@@ -236,6 +299,11 @@ fn opening_keys_are_for_their_owner_alone_and_the_publishers_takes_a_passphrase(
     let mut shop = Shop::empty();
     fs::write(shop.path("passphrases"), "root: r-correct-horse\nrecovery: v-correct-horse\nrelease: c-correct-horse\nonline: o-correct-horse\nopening: p-correct-horse\n").unwrap();
     shop.passphrases = Some(shop.path("passphrases"));
+    let lines = fs::read_to_string(shop.path("passphrases")).unwrap();
+    fs::write(shop.path("passphrases"), lines.replace("opening: p-correct-horse\n", "")).unwrap();
+    assert_eq!(shop.fails(&["init", "--app", APP, "--sealed"]).0, "passphrase");
+    assert!(!shop.path("keys").exists() && !shop.path("updates/metadata").exists());
+    fs::write(shop.path("passphrases"), lines).unwrap();
     shop.ok(&["init", "--app", APP, "--sealed"]);
     for name in ["app", "publisher"] {
         let path = shop.path(&format!("keys/opening/{name}.pem"));

@@ -39,6 +39,21 @@ pub fn unsupported(requires: &[String]) -> Option<&str> {
     requires.iter().map(String::as_str).find(|feature| !FEATURES.contains(feature))
 }
 
+/// What a document asks of its readers. Read before all the rest, whose shape may be one that is
+/// still to be thought of.
+///
+/// # Errors
+/// [`Error::Document`] where it is not even that.
+pub fn requires(bytes: &[u8], what: &str) -> Result<Vec<String>> {
+    #[derive(Deserialize)]
+    struct Head {
+        #[serde(default)]
+        requires: Vec<String>,
+    }
+    let head: Head = json::parse_as(bytes).map_err(|error| Error::document(what, error))?;
+    Ok(head.requires)
+}
+
 /// One release, as its signers described it. Never changed once signed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {

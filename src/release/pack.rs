@@ -107,7 +107,8 @@ pub fn write_pack_grouped(
     let groups = group(index, grouping);
     let workers = thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let seal = sealer.map(|sealer| sealer.object(Object::Pack)).transpose()?;
-    let mut writer = PackWriter { out, seal, hasher: Hasher::new(), length: 0, frames: Vec::new() };
+    let mut writer =
+        PackWriter { out, seal, hasher: Hasher::new(), length: 0, frames: Vec::new(), pieces: 0 };
     let (mut decoded, mut done) = (0, 0);
     for batch in groups.chunks(workers) {
         let packed: Vec<Result<Vec<u8>>> = thread::scope(|scope| {
@@ -136,13 +137,15 @@ struct PackWriter<'a> {
     hasher: Hasher,
     length: u64,
     frames: Vec<Frame>,
+    /// Pieces of all frames so far.
+    pieces: usize,
 }
 
 impl PackWriter<'_> {
     fn frame(&mut self, group: &[usize], frame: &[u8], last: bool) -> Result<()> {
         // A piece is 64 KiB, which fits any machine's usize.
         let size = usize::try_from(limits::PIECE).unwrap_or(usize::MAX);
-        let number: usize = self.frames.iter().map(|frame| frame.pieces.len()).sum();
+        let number = self.pieces;
         let (before, count) = (self.length, frame.len().div_ceil(size));
         let mut pieces = Vec::with_capacity(count);
         for (at, piece) in frame.chunks(size).enumerate() {
@@ -154,6 +157,7 @@ impl PackWriter<'_> {
             pieces.push(Digest::of(&piece));
             self.write(&piece)?;
         }
+        self.pieces += count;
         let length = self.length - before;
         self.frames.push(Frame { length, files: group.to_vec(), pieces });
         Ok(())

@@ -9,7 +9,7 @@ use crate::boot::{Event, Which};
 use crate::error::{Error, Result, TrustKind};
 use crate::id::{BundleId, Channel};
 use crate::limits;
-use crate::release::{Manifest, unsupported};
+use crate::release::{Manifest, requires, unsupported};
 use crate::rollout::{Choice, Device, Offered, Policy, Rollout, Running, Verdict, choose};
 use crate::seal::ContentKey;
 use crate::store::Holdings;
@@ -192,38 +192,34 @@ impl Updater {
             return Ok(self.judge_manifest(manifest));
         }
         let bytes = session.target(&path, limits::MANIFEST)?;
+        if unsupported(&requires(&bytes, "manifest")?).is_some() {
+            return Ok(Verdict::Unsupported);
+        }
         let manifest = Manifest::parse(&bytes, app, channel, sequence)?;
-        let (verdict, content) = match self.judge_manifest(&manifest) {
-            Verdict::Allowed => self.judge_seal(&manifest)?,
-            verdict => (verdict, None),
+        let (verdict, content) = match (self.judge_manifest(&manifest), &manifest.seal) {
+            (Verdict::Allowed, Some(seal)) => match seal.open(app, &*self.opening) {
+                Ok(Some(content)) => (Verdict::Allowed, Some(content)),
+                Ok(None) => (Verdict::KeyMissing, None),
+                Err(Error::Seal) => (Verdict::BadlySealed, None),
+                Err(error) => return Err(error),
+            },
+            (verdict, _) => (verdict, None),
         };
         // Also one that is refused: the host may want to say which.
         candidates.insert(sequence, Candidate { bytes, manifest, content });
         Ok(verdict)
     }
 
-    /// Whether a release is sealed as this app wants it, and what opens it.
-    fn judge_seal(&self, manifest: &Manifest) -> Result<(Verdict, Option<ContentKey>)> {
-        let Some(seal) = &manifest.seal else {
-            let required = self.config.sealed.contains(&manifest.channel);
-            return Ok((if required { Verdict::BadlySealed } else { Verdict::Allowed }, None));
-        };
-        match seal.open(&self.config.app, &*self.opening) {
-            Ok(Some(content)) => Ok((Verdict::Allowed, Some(content))),
-            Ok(None) => Ok((Verdict::KeyMissing, None)),
-            Err(Error::Seal) => Ok((Verdict::BadlySealed, None)),
-            Err(error) => Err(error),
-        }
-    }
-
     /// What a manifest says of this client and this native app.
     fn judge_manifest(&self, manifest: &Manifest) -> Verdict {
         if unsupported(&manifest.requires).is_some() {
             Verdict::Unsupported
-        } else if manifest.native.covers(&self.config.native) {
-            Verdict::Allowed
-        } else {
+        } else if !manifest.native.covers(&self.config.native) {
             Verdict::Incompatible
+        } else if manifest.seal.is_none() && self.config.sealed.contains(&manifest.channel) {
+            Verdict::BadlySealed
+        } else {
+            Verdict::Allowed
         }
     }
 }

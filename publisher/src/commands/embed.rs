@@ -37,7 +37,7 @@ pub(crate) fn run(args: &EmbedArgs, config: &Path, passphrases: &Passphrases) ->
     let (identity, opener) = (web.index.identity(), Opener::new(&workspace));
     let mut found = None;
     for release in documents.releases.values().rev() {
-        let content = opener.content(&release.1)?;
+        let content = opener.content_if_here(&release.1)?;
         if release.1.is_of(&identity, content.as_ref())? {
             found = Some(release);
             break;

@@ -73,12 +73,10 @@ pub(crate) fn run(init: &Init, config: &Path, passphrases: &Passphrases) -> Resu
         }
     }
     let shares = shares(&init.thresholds, &channels)?;
+    if !init.no_passphrase {
+        choose_passphrases(init.sealed, shares.is_empty(), passphrases)?;
+    }
     let mut workspace = Workspace::create(project, passphrases)?;
-    make(&workspace, &channels, &shares, !init.no_passphrase)?;
-    // Private keys are not committed by accident.
-    create(&workspace.project.keys().join(".gitignore"), b"*\n")?;
-    let found = workspace.keys.found()?;
-    workspace.project.holders = found.into_iter().map(|key| (key.id, key.name)).collect();
     let mut opening = String::new();
     if init.sealed {
         let slot = (!init.no_passphrase).then_some(opening::GROUP);
@@ -92,6 +90,11 @@ pub(crate) fn run(init: &Init, config: &Path, passphrases: &Passphrases) -> Resu
             key.display()
         );
     }
+    make(&workspace, &channels, &shares, !init.no_passphrase)?;
+    // Private keys are not committed by accident.
+    create(&workspace.project.keys().join(".gitignore"), b"*\n")?;
+    let found = workspace.keys.found()?;
+    workspace.project.holders = found.into_iter().map(|key| (key.id, key.name)).collect();
     workspace.project.save(config)?;
     let text = format!(
         "Made {repo}, {config}, {keys} and {anchor}.\n\
@@ -120,6 +123,19 @@ fn shares(given: &[(String, Share)], channels: &[Channel]) -> Result<BTreeMap<St
     let mut roles: Vec<String> = TOP_LEVEL.map(str::to_owned).into();
     roles.extend(channels.iter().flat_map(|c| [c.releases_role(), c.rollout_role()]));
     given.iter().map(|(name, share)| Ok((share::role_of(name, &roles)?, *share))).collect()
+}
+
+/// Asks for all passphrases before anything is made: a run that lacks one leaves nothing behind.
+fn choose_passphrases(sealed: bool, plain: bool, passphrases: &Passphrases) -> Result<()> {
+    let usual =
+        [("root", "root"), ("recovery", "root"), ("release", "release"), ("online", "online")];
+    // A role that needs several signers has a passphrase for each, which its key asks for.
+    let usual = usual.into_iter().filter(|_| plain);
+    let opening = sealed.then_some((opening::GROUP, opening::GROUP));
+    for (slot, group) in usual.chain(opening) {
+        passphrases.choose(slot, group)?;
+    }
+    Ok(())
 }
 
 fn make(

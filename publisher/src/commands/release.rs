@@ -59,6 +59,9 @@ pub(crate) struct Release {
     /// Release a bundle more than twice the size of the one before
     #[arg(long)]
     allow_larger: bool,
+    /// Release openly in a channel whose last release is sealed
+    #[arg(long)]
+    unseal: bool,
     /// Check and sign, write nothing
     #[arg(long)]
     dry_run: bool,
@@ -115,6 +118,7 @@ pub(crate) fn run(
     let web = WebFolder::open(&args.web)?;
     refuse_larger(args, &documents, web.index.total())?;
 
+    refuse_unsealed(args, &documents, &settings, &channel)?;
     let (sealer, seal) = opening::sealing(&workspace.project, &channel, &settings)?.unzip();
     let sealer = sealer.as_ref();
     let mut edit = Edit::default();
@@ -184,7 +188,7 @@ pub(crate) fn run(
         web.index.total(),
         manifest.pack.length,
         patches_note(&manifest, &lacking),
-        sealed_note(&manifest),
+        sealed_note(&workspace, &manifest),
         dry_note(args.dry_run),
     );
     Ok(outcome.report(text, describe(&manifest, args.rollout)))
@@ -221,12 +225,13 @@ pub(crate) fn promote(
     list(&workspace, &mut edit, &channel, &settings, &to, &manifest, offer)?;
     let outcome = workspace.publish(edit, args.dry_run)?;
     let text = format!(
-        "Promoted {} from {} to {channel} (sequence {}) for {}{}{}.",
+        "Promoted {} from {} to {channel} (sequence {}) for {}{}{}{}.",
         manifest.version,
         args.from,
         manifest.sequence,
         percent(args.rollout),
         patches_note(&manifest, &lacking),
+        sealed_note(&workspace, &manifest),
         dry_note(args.dry_run),
     );
     Ok(outcome.report(text, describe(&manifest, args.rollout)))
@@ -368,6 +373,25 @@ fn refuse_larger(args: &Release, documents: &ChannelDocuments, total: u64) -> Re
     }
 }
 
+/// What was published openly stays so for ever: a line that went missing from farad.toml is no
+/// reason to.
+fn refuse_unsealed(
+    args: &Release,
+    documents: &ChannelDocuments,
+    settings: &ChannelSettings,
+    channel: &Channel,
+) -> Result<()> {
+    let last = documents.releases.values().next_back();
+    let was_sealed = last.is_some_and(|(_, manifest)| manifest.seal.is_some());
+    if !was_sealed || settings.sealed || args.unseal {
+        return Ok(());
+    }
+    let message = format!(
+        "the last release of {channel} is sealed, and farad.toml does not say that {channel} is; write sealed = true there, or pass --unseal if everybody may read it"
+    );
+    Err(Failure::new("seal-differs", message))
+}
+
 fn check_version(version: &str) -> Result<()> {
     semver::Version::parse(version).map(|_| ()).map_err(|error| {
         let message = format!("{version:?} is no semantic version like 1.4.0: {error}");
@@ -430,10 +454,10 @@ fn patches_note(manifest: &Manifest, lacking: &[String]) -> String {
     made + &lacking.collect::<String>()
 }
 
-/// For how many a release is sealed.
-fn sealed_note(manifest: &Manifest) -> String {
-    let count = manifest.seal.as_ref().map(|seal| seal.recipients.len());
-    count.map_or_else(String::new, |count| format!(", sealed for {count} recipients"))
+/// For whom a release is sealed.
+fn sealed_note(workspace: &Workspace, manifest: &Manifest) -> String {
+    let names = manifest.seal.as_ref().map(|seal| opening::names(&workspace.project, seal));
+    names.map_or_else(String::new, |names| format!(", sealed for {}", names.join(", ")))
 }
 
 fn describe(manifest: &Manifest, share: u32) -> serde_json::Value {

@@ -8,7 +8,8 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use farad::seal::RecipientKey;
+use farad::host::System;
+use farad::seal::{RecipientKey, Sealer};
 use serde_json::json;
 
 use crate::commands::{Report, Workspace};
@@ -37,6 +38,9 @@ enum RecipientCommand {
         after_help = "Example: farad key recipient add fleet fleet.pub   (made by: openssl genpkey -algorithm X25519 -out fleet.pem; openssl pkey -in fleet.pem -pubout -out fleet.pub)"
     )]
     Add(Add),
+    /// Give the publisher another opening key of its own; the one before is kept beside it
+    #[command(after_help = "Example: farad key recipient renew")]
+    Renew(Renew),
     /// Tell for whom releases are sealed
     #[command(after_help = "Example: farad key recipient list")]
     List,
@@ -53,7 +57,12 @@ struct New {
     /// Only releases of this channel; may be given several times
     #[arg(long = "channel")]
     channels: Vec<String>,
-    /// Leave the publisher's own key unencrypted: for trying things only
+}
+
+/// Arguments of `farad key recipient renew`.
+#[derive(Debug, clap::Args)]
+struct Renew {
+    /// Leave the key unencrypted: for trying things only
     #[arg(long)]
     no_passphrase: bool,
 }
@@ -85,31 +94,51 @@ pub(super) fn run(
     match &args.command {
         RecipientCommand::New(args) => new(args, config, passphrases),
         RecipientCommand::Add(args) => add(args, config),
+        RecipientCommand::Renew(args) => renew(args, config, passphrases),
         RecipientCommand::List => list(config),
         RecipientCommand::Retire(args) => retire(args, config),
     }
 }
 
 fn new(args: &New, config: &Path, passphrases: &Passphrases) -> Result<Report> {
-    let mut project = checked(config, &args.name, &args.channels)?;
+    let project = checked(config, &args.name, &args.channels)?;
     let keys = Keys::new(project.keys(), passphrases.clone());
-    // A phone has nobody to ask for a passphrase.
-    let encrypt = args.name == OWN && !args.no_passphrase;
-    let key = opening::create(&keys, &args.name, encrypt.then_some(GROUP))?;
-    project.recipients.insert(args.name.clone(), opening::recipient(key, &args.channels));
-    project.save(config)?;
     let path = keys.path(GROUP, &args.name);
-    let use_of_it = if args.name == OWN {
-        "It opens every sealed release; keep a copy of it elsewhere."
+    // A key that is there already, such as a retired one, is taken as it is.
+    let (key, made) = if path.exists() {
+        (opening::read(&path, passphrases)?.recipient(), "Took")
     } else {
-        "Whoever has it can read: ship it in the app, or hand it to phones at run time."
+        // A phone has nobody to ask for a passphrase.
+        (opening::create(&keys, &args.name, None)?, "Made")
     };
-    let text = format!("Made {} ({}). {use_of_it}", path.display(), key.id());
+    let settings = opening::recipient(key, &args.channels);
+    project.note(config, |notes| notes.recipient(&args.name, &settings))?;
+    let text = format!(
+        "{made} {} ({}). Whoever has it can read: ship it in the app, or hand it to phones at run time.",
+        path.display(),
+        key.id()
+    );
     Ok(Report::new(text, json!({ "name": args.name, "kid": key.id(), "file": path })))
 }
 
+fn renew(args: &Renew, config: &Path, passphrases: &Passphrases) -> Result<Report> {
+    let project = Project::load(config)?;
+    let keys = Keys::new(project.keys(), passphrases.clone());
+    let key = opening::renew(&keys, (!args.no_passphrase).then_some(GROUP))?;
+    let settings = opening::recipient(key, &[]);
+    project.note(config, |notes| notes.recipient(OWN, &settings))?;
+    let path = keys.path(GROUP, OWN);
+    let text = format!(
+        "Made {} ({}). Coming releases are sealed for it; the key before stays beside it for what it \
+         opens. Keep a copy of the folder elsewhere.",
+        path.display(),
+        key.id()
+    );
+    Ok(Report::new(text, json!({ "name": OWN, "kid": key.id(), "file": path })))
+}
+
 fn add(args: &Add, config: &Path) -> Result<Report> {
-    let mut project = checked(config, &args.name, &args.channels)?;
+    let project = checked(config, &args.name, &args.channels)?;
     let text = fs::read_to_string(&args.key)
         .map_err(|error| Failure::file("reading the public key", &args.key, &error))?;
     let key = RecipientKey::from_pem(&text).map_err(|_| {
@@ -119,8 +148,13 @@ fn add(args: &Add, config: &Path) -> Result<Report> {
     if let Some((name, _)) = project.recipients.iter().find(|(_, known)| known.key == key) {
         return Err(Failure::new("exists", format!("that key is {name}'s already")));
     }
-    project.recipients.insert(args.name.clone(), opening::recipient(key, &args.channels));
-    project.save(config)?;
+    // A point that nobody has a private half of would fail every release to come.
+    Sealer::new(&project.app, &System).and_then(|sealer| sealer.seal(&[key])).map_err(|_| {
+        let message = format!("{} holds a key that nothing can be sealed for", args.key.display());
+        Failure::new("key-invalid", message)
+    })?;
+    let settings = opening::recipient(key, &args.channels);
+    project.note(config, |notes| notes.recipient(&args.name, &settings))?;
     let text = format!("Coming releases are sealed for {} ({}) too.", args.name, key.id());
     Ok(Report::new(text, json!({ "name": args.name, "kid": key.id() })))
 }
@@ -129,6 +163,11 @@ fn add(args: &Add, config: &Path) -> Result<Report> {
 fn checked(config: &Path, name: &str, channels: &[String]) -> Result<Project> {
     keys::check_name(name)?;
     let project = Project::load(config)?;
+    if name == OWN || name.starts_with(&format!("{OWN}-")) {
+        let message =
+            format!("{OWN} is the publisher's own key; `farad key recipient renew` makes another");
+        return Err(Failure::new("exists", message));
+    }
     if project.recipients.contains_key(name) {
         return Err(Failure::new("exists", format!("there is a recipient {name} already")));
     }
@@ -160,17 +199,7 @@ fn list(config: &Path) -> Result<Report> {
         let documents = workspace.repository.channel(&workspace.current, &project.app, &channel)?;
         for (_, manifest) in documents.releases.values() {
             let Some(seal) = &manifest.seal else { continue };
-            let names: Vec<_> = seal
-                .recipients
-                .iter()
-                .map(|recipient| {
-                    let known = |(_, s): &(&String, &crate::project::RecipientSettings)| {
-                        s.key.id() == recipient.kid
-                    };
-                    let name = project.recipients.iter().find(known).map(|(name, _)| name.clone());
-                    name.unwrap_or_else(|| format!("{} (retired)", recipient.kid))
-                })
-                .collect();
+            let names = opening::names(project, seal);
             let _ = writeln!(text, "{channel} {}: {}", manifest.version, names.join(", "));
             releases.push(json!({
                 "channel": channel, "version": manifest.version, "recipients": names,
@@ -200,7 +229,7 @@ fn retire(args: &Retire, config: &Path) -> Result<Report> {
     for (name, _) in project.channels.iter().filter(|(_, settings)| settings.sealed) {
         opening::recipients(&project, &project.channel(name)?.0)?;
     }
-    project.save(config)?;
+    project.note(config, |notes| notes.retire(&args.name))?;
     let text = format!(
         "Coming releases are no longer sealed for {0}. What was sealed stays open to it: after a \
          leak, release again and revoke what must not be run.",
