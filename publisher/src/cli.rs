@@ -90,7 +90,7 @@ enum Command {
     Channel(channel::ChannelArgs),
     /// Add your signature to a change that waits for it
     #[command(
-        after_help = "Example: farad sign pending/production-releases-6.zip\nWith a key elsewhere: farad sign FILE --export out, sign out/ROLE.message, farad sign FILE --signature ROLE=out/sig --key alice"
+        after_help = "Example: farad sign pending/production-releases-v6.zip\nWith a key elsewhere: farad sign FILE --export out, sign out/ROLE.message, farad sign FILE --signature ROLE=out/sig --key alice"
     )]
     Sign(sign::Sign),
     /// Check a repository as a phone would, every file of it

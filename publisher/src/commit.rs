@@ -24,7 +24,7 @@ const LOCK_TRIES: u32 = 300;
 const LOCK_PAUSE: Duration = Duration::from_millis(100);
 
 const TIMESTAMP: &str = "metadata/timestamp.json";
-/// A timestamp that waits for the root of the version that its name ends with.
+/// A timestamp that waits for a root: its name ends with version and digest of that.
 const READY: &str = ".timestamp.json.for-root-";
 
 /// What is to be written.
@@ -61,7 +61,7 @@ pub(crate) fn commit(repository: &Repository, current: &Current, step: Step<'_>)
     let Some((version, root)) = step.root else {
         return step.timestamp.map_or(Ok(()), |bytes| replace(&place, &bytes));
     };
-    let ready = place.with_file_name(format!("{READY}{version}"));
+    let ready = place.with_file_name(format!("{READY}{version}-{}", Digest::of(&root)));
     if let Some(bytes) = &step.timestamp {
         replace(&ready, bytes)?;
     }
@@ -73,15 +73,24 @@ pub(crate) fn commit(repository: &Repository, current: &Current, step: Step<'_>)
 /// was something to finish.
 pub(crate) fn finish(repository: &Repository) -> Result<bool> {
     let mut finished = false;
-    for (version, ready) in ready_timestamps(repository)? {
-        if repository.has(&format!("metadata/{version}.root.json")) {
-            put_in_place(&ready, &repository.folder.join(TIMESTAMP))?;
+    for Ready { version, root, path } in ready_timestamps(repository)? {
+        let found = repository.read_if_there(&format!("metadata/{version}.root.json"))?;
+        // Another root of that version is somebody else's: what is here never happened.
+        if found.is_some_and(|bytes| Digest::of(&bytes).to_string() == root) {
+            put_in_place(&path, &repository.folder.join(TIMESTAMP))?;
             finished = true;
         } else {
-            fs::remove_file(&ready).map_err(|error| Failure::file("removing", &ready, &error))?;
+            fs::remove_file(&path).map_err(|error| Failure::file("removing", &path, &error))?;
         }
     }
     Ok(finished)
+}
+
+/// A timestamp that lies ready.
+struct Ready {
+    version: u64,
+    root: String,
+    path: PathBuf,
 }
 
 /// Whether [`finish`] has something to do.
@@ -89,15 +98,18 @@ pub(crate) fn is_unfinished(repository: &Repository) -> Result<bool> {
     Ok(!ready_timestamps(repository)?.is_empty())
 }
 
-fn ready_timestamps(repository: &Repository) -> Result<Vec<(u64, PathBuf)>> {
+fn ready_timestamps(repository: &Repository) -> Result<Vec<Ready>> {
     let folder = repository.folder.join("metadata");
     let failed = |error: std::io::Error| Failure::file("reading", &folder, &error);
     let mut found = Vec::new();
     for entry in fs::read_dir(&folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if let Some(version) = name.strip_prefix(READY).and_then(|version| version.parse().ok()) {
-            found.push((version, path));
+        let parts = name.strip_prefix(READY).and_then(|rest| rest.split_once('-'));
+        if let Some((version, root)) = parts
+            && let Ok(version) = version.parse()
+        {
+            found.push(Ready { version, root: root.to_owned(), path });
         }
     }
     Ok(found)

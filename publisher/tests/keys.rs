@@ -179,7 +179,8 @@ fn a_command_that_dies_between_the_new_root_and_its_timestamp_is_finished_by_the
     let after = shop.published();
     let timestamp = "metadata/timestamp.json".as_ref();
     let root = "metadata/2.root.json".as_ref();
-    let ready = shop.path("updates/metadata/.timestamp.json.for-root-2");
+    let named = farad::digest::Digest::of(&after[root]);
+    let ready = shop.path(&format!("updates/metadata/.timestamp.json.for-root-2-{named}"));
     let at = |path: &Path| shop.path("updates").join(path);
     // Everything is there, and the timestamp lies ready; the root is there, or not yet.
     for root_is_there in [true, false] {
@@ -199,7 +200,11 @@ fn a_command_that_dies_between_the_new_root_and_its_timestamp_is_finished_by_the
         let phone = shop.device(&server, &format!("phone-{root_is_there}"));
         assert_eq!(phone.update()["version"], "1.0.0");
     }
-    // Without the root it never happened: the same again goes through.
+    // Nor did it where that root is somebody else's. The same again goes through.
+    let stale = shop.path(&format!("updates/metadata/.timestamp.json.for-root-1-{named}"));
+    fs::write(&stale, &after[timestamp]).unwrap();
+    shop.ok(&["status"]);
+    assert!(!stale.exists() && fs::read(at(timestamp)).unwrap() == before[timestamp]);
     shop.ok(&["key", "rotate", "snapshot", "--no-passphrase"]);
     shop.ok(&["verify", "updates"]);
 }

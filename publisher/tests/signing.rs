@@ -450,6 +450,27 @@ fn a_channel_is_made_by_as_many_as_targets_needs() {
 }
 
 #[test]
+fn a_sealed_release_is_shown_to_whoever_may_read_it() {
+    let (alice, bob) = (Shop::empty(), Shop::empty());
+    let init = ["init", "--app", APP, "--no-passphrase", "--sealed"];
+    alice.ok(&[&init[..], &["--threshold", "production=2of2"]].concat());
+    alice.release("1.0.0", 1);
+    alice.hand_key("release/production-releases-2", &bob);
+    alice.web("web", 2);
+    let file = alice.waits(&["release", "web", "--channel", "production", "--version", "1.1.0"]);
+    bob.pull(&alice);
+    let shown = |shop: &Shop| shop.ok(&["sign", &file, "--dry-run"])["changes"].to_string();
+    assert!(shown(&bob).contains("sealed, and its key is not here"));
+    // With the publisher's opening key beside his own he sees what he signs.
+    fs::create_dir_all(bob.path("keys/opening")).unwrap();
+    let key = "keys/opening/publisher.pem";
+    fs::copy(alice.path(key), bob.path(key)).unwrap();
+    let shown = shown(&bob);
+    assert!(shown.contains("~ assets/app.js") && shown.contains("against 1.0.0"), "{shown}");
+    bob.waits(&["sign", &file, "--yes"]);
+}
+
+#[test]
 fn a_key_that_no_file_holds_signs_elsewhere() {
     use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING as P256, EcdsaKeyPair, KeyPair};
     let random = ring::rand::SystemRandom::new();

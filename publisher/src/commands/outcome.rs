@@ -40,7 +40,7 @@ impl Outcome {
         };
         note("published", json!(self.is_published()));
         if let Self::Waits { file, waits, labels } = self {
-            text = format!("Not published yet. {text}");
+            text = format!("Not published yet; prepared: {text}");
             for line in lines(waits, labels) {
                 let _ = write!(text, "\n  {line}");
             }

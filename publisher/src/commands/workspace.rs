@@ -209,7 +209,7 @@ impl Workspace {
         let first = change.builds_on.iter().min_by_key(|(role, _)| rank(role));
         let name = first.map_or_else(
             || "online".to_owned(),
-            |(role, base)| format!("{role}-{}", base.version + 1),
+            |(role, base)| format!("{role}-v{}", base.version + 1),
         );
         self.project.base.join(PENDING).join(format!("{name}.zip"))
     }

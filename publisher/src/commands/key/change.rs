@@ -158,7 +158,9 @@ pub(super) fn threshold(
     let mut change = KeyChange::open(config, passphrases, &args.how)?;
     let role = change.role(&args.role)?;
     change.set_threshold(&role, Some(args.need))?;
-    let text = format!("{role} takes {} signatures", args.need);
+    let may = change.workspace.current.authority().of(&role);
+    let of = may.map_or(0, |may| may.role.keyids.len());
+    let text = format!("{role} takes {} of {of} signatures", args.need);
     change.end(config, &text)
 }
 
