@@ -4,6 +4,7 @@
 
 mod bench;
 mod corpus;
+mod cross;
 mod demo;
 mod device;
 mod npm;
@@ -31,6 +32,8 @@ enum Task {
         /// Which; all of them if none is named
         names: Vec<String>,
     },
+    /// The tests against other implementations alone; makes the Python environment that they need
+    Cross,
     /// Fetches consecutive versions of real web apps to measure on, into target/corpus
     Corpus {
         /// Sets to fetch; all of them if none is named
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         Task::Demo => demo::run(),
         Task::Test { quick } => test::run(quick),
         Task::Bench { names } => bench::run(&names),
+        Task::Cross => cross::run(|_| {}),
         Task::Corpus { sets } => corpus::run(&sets),
     };
     match done {

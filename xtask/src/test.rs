@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::shell::{self, Result, command, run_lines};
-use crate::{demo, npm};
+use crate::{cross, demo, npm};
 
 /// Tests counted over all runs of the harnesses.
 #[derive(Default)]
@@ -35,7 +35,9 @@ pub(crate) fn run(quick: bool) -> Result<()> {
     step("format", || shell::run(&mut command("cargo", &["fmt", "--all", "--check"])))?;
     step("lints", || {
         let args = ["clippy", "--workspace", "--all-targets", "--all-features", "--quiet", "--"];
-        shell::run(command("cargo", &args).args(["-D", "warnings"]))
+        shell::run(command("cargo", &args).args(["-D", "warnings"]))?;
+        let args = ["clippy", "--workspace", "--all-features", "--quiet"];
+        shell::run(command("cargo", &args).args(cross::TESTS).args(["--", "-D", "warnings"]))
     })?;
     if !quick {
         step("the phone's features alone", || {
@@ -56,6 +58,7 @@ pub(crate) fn run(quick: bool) -> Result<()> {
             npm::lint()?;
             run_lines(&mut npm::test(), |line| count.read(line))
         })?;
+        step("other implementations", || cross::run(|line| count.read(line)))?;
         step("docs", || {
             let args = ["doc", "--quiet", "--workspace", "--no-deps", "--all-features"];
             shell::run(command("cargo", &args).env("RUSTDOCFLAGS", "-D warnings"))
