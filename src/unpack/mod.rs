@@ -13,6 +13,7 @@ mod writer;
 use std::io::Read;
 
 use zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation, OutBuffer};
+use zstd::zstd_safe::find_frame_compressed_size;
 
 pub(crate) use local::pour_reader;
 pub use local::{Contents, Folder, copy_local};
@@ -163,6 +164,10 @@ fn undo(bytes: &[u8], blob: &Blob, what: &str) -> Result<Vec<u8>> {
     let decoded = match blob.coding {
         Coding::Identity => bytes.to_vec(),
         Coding::Zstd => {
+            // One frame and nothing behind it.
+            if !find_frame_compressed_size(bytes).is_ok_and(|length| length == bytes.len()) {
+                return Err(refuse("it is not one frame"));
+            }
             let limit = blob.decoded.min(limits::INDEX);
             let mut decoder = zstd::stream::read::Decoder::new(bytes)
                 .map_err(|_| refuse("it cannot be decoded"))?
