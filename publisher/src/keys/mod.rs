@@ -48,6 +48,8 @@ pub(crate) struct Keys {
     passphrases: Passphrases,
     /// Made, and not yet written.
     fresh: RefCell<Vec<Fresh>>,
+    /// Opened already, by id.
+    opened: RefCell<Vec<(String, SecretDocument)>>,
 }
 
 struct Fresh {
@@ -73,7 +75,7 @@ pub(crate) struct Found {
 
 impl Keys {
     pub(crate) fn new(folder: PathBuf, passphrases: Passphrases) -> Self {
-        Self { folder, passphrases, fresh: RefCell::default() }
+        Self { folder, passphrases, fresh: RefCell::default(), opened: RefCell::default() }
     }
 
     /// Where the private part of a key lies.
@@ -225,7 +227,12 @@ impl Keys {
             let broken = || Failure::new("key-invalid", "the new key cannot be used");
             return pem::signer(&fresh.document).ok_or_else(broken);
         }
-        let document = self.open_document(key.group, &key.name)?;
+        // A passphrase is stretched for long on purpose; once in a command is enough.
+        let opened = self.opened.borrow().iter().find(|(id, _)| *id == key.id).cloned();
+        let document = match opened {
+            Some((_, document)) => document,
+            None => self.open_document(key.group, &key.name)?,
+        };
         let broken = || {
             let path = path.display();
             Failure::new("key-invalid", format!("{path} is no Ed25519 private key"))
@@ -239,6 +246,7 @@ impl Keys {
             );
             return Err(Failure::new("key-invalid", message));
         }
+        self.opened.borrow_mut().push((key.id.clone(), document));
         Ok(signer)
     }
 
