@@ -154,7 +154,12 @@ impl Machine {
                 }
             }
             Event::Start(exit) => self.start(exit.as_ref()),
-            Event::Navigated => self.pages.navigated(),
+            Event::Navigated => {
+                // Not before: the page that is being replaced would be told, and nobody else.
+                if self.pages.navigated() {
+                    self.tell_rolled_back();
+                }
+            }
             Event::Shown => self.pages.shown(),
             Event::Active => self.activate(now),
             Event::Inactive => self.deactivate(now),
@@ -236,7 +241,6 @@ impl Machine {
         if let Some(decided) = decided {
             self.launch(decided, now);
             self.pages.switch(self.launches);
-            self.tell_rolled_back();
             self.tell_before_reload();
             self.set(Timer::Show, GRACE);
         }

@@ -51,12 +51,14 @@ impl Pages {
         }
     }
 
-    /// The main frame began to load a page. One that began before the folder was switched is a
-    /// reload of the old page.
-    pub(super) fn navigated(&mut self) {
-        if self.opening == Opening::Shown {
+    /// The main frame began to load a page; whether it is the running launch's first. One that
+    /// began before the folder was switched is a reload of the old page.
+    pub(super) fn navigated(&mut self) -> bool {
+        let first = self.opening == Opening::Shown;
+        if first {
             self.opening = Opening::Begun;
         }
+        first
     }
 
     /// The page `nonce` attaches; whether it belongs to the running launch. A page keeps the launch

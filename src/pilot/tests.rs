@@ -519,6 +519,16 @@ fn a_bundle_that_never_gets_ready_is_tried_twice_and_told_once() {
 }
 
 #[test]
+fn what_was_given_up_is_told_to_the_page_that_comes_instead() {
+    let mut shell = on_trial(off());
+    shell.pass(20_500);
+    let order: Vec<_> = shell.told.iter().map(|(event, _)| *event).collect();
+    let last = |name| order.iter().rposition(|event| *event == name);
+    assert!(last("rolledBack") > last("beforeReload"), "{order:?}");
+    assert_eq!(shell.tells("rolledBack"), 1);
+}
+
+#[test]
 fn what_was_given_up_is_told_after_a_restart_too() {
     let mut shell = Shell::new(off());
     shell.device.notice = Some((1, Reason::RendererGone));
