@@ -7,6 +7,7 @@ mod corpus;
 mod cross;
 mod demo;
 mod device;
+mod journey;
 mod npm;
 mod shell;
 mod test;
@@ -21,7 +22,9 @@ use clap::Parser;
 enum Task {
     /// The main job, end to end, on a real web app: releases, devices, a bad release, attacks
     Demo,
-    /// Everything: format, lints, tests, the plugin, docs, demo
+    /// The whole client in Chromium, where something stands in for the phone
+    Journey,
+    /// Everything: format, lints, tests, the plugin, journeys, docs, demo
     Test {
         /// For daily work on the Rust side: format, lints and tests only
         #[arg(long)]
@@ -44,6 +47,7 @@ enum Task {
 fn main() -> ExitCode {
     let done = match Task::parse() {
         Task::Demo => demo::run(),
+        Task::Journey => journey::run_with(|_| ()),
         Task::Test { quick } => test::run(quick),
         Task::Bench { names } => bench::run(&names),
         Task::Cross => cross::run(|_| {}),

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::shell::{self, Result, command, run_lines};
-use crate::{cross, demo, npm};
+use crate::{cross, demo, journey, npm};
 
 /// Tests counted over all runs of the harnesses.
 #[derive(Default)]
@@ -49,7 +49,8 @@ pub(crate) fn run(quick: bool) -> Result<()> {
         })?;
     }
     step("tests", || {
-        let args = ["test", "--workspace", "--all-features", "--no-fail-fast"];
+        let args =
+            ["test", "--workspace", "--all-features", "--no-fail-fast", "--exclude", "farad-host"];
         run_lines(&mut command("cargo", &args), |line| count.read(line))
     })?;
     if !quick {
@@ -59,6 +60,11 @@ pub(crate) fn run(quick: bool) -> Result<()> {
             run_lines(&mut npm::test(), |line| count.read(line))
         })?;
         step("other implementations", || cross::run(|line| count.read(line)))?;
+        step("journeys", || {
+            let host = ["test", "--package", "farad-host", "--lib"];
+            run_lines(&mut command("cargo", &host), |line| count.read(line))?;
+            journey::run_with(|line| count.read(line))
+        })?;
         step("docs", || {
             let args = ["doc", "--quiet", "--workspace", "--no-deps", "--all-features"];
             shell::run(command("cargo", &args).env("RUSTDOCFLAGS", "-D warnings"))

@@ -1,0 +1,38 @@
+//! `cargo xtask journey`: the whole client in a browser, against what stands in for a phone.
+
+use std::process::Command;
+
+use crate::npm;
+use crate::shell::{Result, command, output, run, run_lines};
+
+/// Prepares and runs the journeys; `each` gets the lines of the test harness.
+pub(crate) fn run_with(each: impl FnMut(&str)) -> Result<()> {
+    chromium()?;
+    npm::install()?;
+    run_lines(&mut tests(), each)
+}
+
+/// The command that runs them, with the features of all other tests, so that nothing is built twice.
+fn tests() -> Command {
+    command("cargo", &["test", "--workspace", "--all-features", "--test", "journey"])
+}
+
+/// Sees to it that Chromium is there: from Debian's packages, where this may install any.
+fn chromium() -> Result<()> {
+    let program = std::env::var("CHROMIUM").unwrap_or_else(|_| "chromium".to_owned());
+    if Command::new(&program).arg("--version").output().is_ok_and(|it| it.status.success()) {
+        return Ok(());
+    }
+    let missing = format!("there is no {program}: install Chromium, or name it in CHROMIUM");
+    let root = output(&mut command("id", &["-u"])).is_ok_and(|id| id.trim() == "0");
+    if !root || std::env::var_os("CHROMIUM").is_some() {
+        return Err(missing);
+    }
+    let apt = |args: &[&str]| {
+        let mut apt = command("apt-get", args);
+        run(apt.env("DEBIAN_FRONTEND", "noninteractive"))
+    };
+    apt(&["update", "--quiet=2"])
+        .and_then(|()| apt(&["install", "--yes", "--quiet=2", "chromium", "fonts-dejavu-core"]))
+        .map_err(|error| format!("{missing} ({error})"))
+}
