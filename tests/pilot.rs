@@ -152,7 +152,7 @@ impl Shell {
             Order::Reject { call, code, .. } => {
                 self.answers.lock().unwrap().insert(call, Err(code.to_owned()));
             }
-            Order::Note(_) | Order::Reload { .. } | Order::Recreate => {}
+            Order::Note(_) | Order::Log(_) | Order::Reload { .. } | Order::Recreate => {}
         }
     }
 

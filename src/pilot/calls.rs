@@ -11,14 +11,11 @@ use crate::error::{Error, Result};
 
 impl Machine {
     pub(super) fn call(&mut self, id: CallId, call: Result<Call>, now: Now) {
-        let call = match call {
-            Ok(call) => call,
-            Err(error) => return self.reject(id, &error, Stage::Call),
-        };
-        match self.idle.clone() {
-            Some(Idle::Invalid(why)) => self.reject(id, &Error::Config(why), Stage::Config),
-            Some(Idle::LiveReload | Idle::Disabled) => self.idle_call(id, &call),
-            None => self.live_call(id, call, now),
+        match (self.idle.clone(), call) {
+            (Some(Idle::Invalid(why)), _) => self.reject(id, &Error::Config(why), Stage::Config),
+            (_, Err(error)) => self.reject(id, &error, Stage::Call),
+            (Some(Idle::LiveReload | Idle::Disabled), Ok(call)) => self.idle_call(id, &call),
+            (None, Ok(call)) => self.live_call(id, call, now),
         }
     }
 
@@ -193,7 +190,8 @@ impl Machine {
 
     pub(super) fn report_failure(&mut self, call: CallId, message: Option<&str>) {
         let bundle = self.current();
-        log::warn!("{} reports a failure: {}", bundle.id, message.unwrap_or("no message"));
+        let message = message.unwrap_or("no message");
+        self.log(format!("{} reports a failure: {message}", bundle.id));
         let on_trial =
             self.launch.as_ref().is_some_and(|launch| launch.token.is_some() && !launch.confirming);
         if on_trial {

@@ -257,6 +257,8 @@ pub enum Effect {
     Resolve(CallId, Value),
     /// Refuse a call.
     Reject(CallId, Failure),
+    /// For the log.
+    Log(String),
     /// Have the system keep this note until the process is gone.
     Note(String),
 }

@@ -232,7 +232,9 @@ impl Machine {
                     Switch::Asked(call) | Switch::Reset(call) => {
                         self.reject(call, &error, Stage::Apply);
                     }
-                    Switch::Apply | Switch::Failed => log::error!("nothing is switched: {error}"),
+                    Switch::Apply | Switch::Failed => {
+                        self.log(format!("nothing is switched: {error}"));
+                    }
                 }
                 return;
             }
@@ -435,7 +437,7 @@ impl Machine {
             Done::Checked(outcome) => self.checked(&outcome, now),
             Done::Read(asked, stored) => self.read(asked, stored),
             Done::Released(Ok(())) => self.tell_state(),
-            Done::Released(Err(error)) => log::warn!("what is held stays so: {error}"),
+            Done::Released(Err(error)) => self.log(format!("what is held stays so: {error}")),
             Done::Noted => {}
             Done::Answer(call, Ok(answer)) => self.resolve(call, answer),
             Done::Answer(call, Err(error)) => self.reject(call, &error, Stage::Call),
@@ -452,7 +454,7 @@ impl Machine {
             (Ok(stored), asked) => (stored, asked),
             (Err(error), Asked::Listeners) => {
                 self.telling = false;
-                return log::warn!("the state cannot be told: {error}");
+                return self.log(format!("the state cannot be told: {error}"));
             }
             (Err(error), Asked::Ready(call) | Asked::State(call) | Asked::Channel(call)) => {
                 return self.reject(call, &error, Stage::Call);
@@ -522,6 +524,11 @@ impl Machine {
             self.telling = true;
             self.run(Job::Read(Asked::Listeners));
         }
+    }
+
+    /// Not with the log's own macros: whoever listens may call the machine again.
+    pub(super) fn log(&mut self, text: String) {
+        self.effects.push(Effect::Log(text));
     }
 
     pub(super) fn run(&mut self, job: Job) {

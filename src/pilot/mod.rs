@@ -41,7 +41,7 @@ pub use schedule::AutoSync;
 pub use settings::{Sealed, Settings};
 
 use crate::host::Clock;
-use crate::progress::Cancel;
+use crate::progress::{Cancel, Progress};
 use crate::updater::Updater;
 
 /// What the shell is to do. Orders come one at a time and in order; the shell may call back from
@@ -109,6 +109,8 @@ pub enum Order {
         /// An object, as JSON.
         data: String,
     },
+    /// Write this to the native log, as a warning.
+    Log(String),
     /// Have the system keep this text until the process is gone, for [`Exit::note`].
     Note(String),
 }
@@ -144,7 +146,7 @@ pub struct Pilot {
     machine: Mutex<Machine>,
     outbox: Mutex<Outbox>,
     jobs: Mutex<Jobs>,
-    updater: Option<Updater>,
+    updater: Option<Arc<Updater>>,
     hands: Arc<dyn Hands>,
     clock: Arc<dyn Clock>,
     born: Instant,
@@ -171,7 +173,7 @@ impl Pilot {
     #[must_use]
     pub fn new(
         setting: Setting,
-        updater: Option<Updater>,
+        updater: Option<Arc<Updater>>,
         hands: Arc<dyn Hands>,
         clock: Arc<dyn Clock>,
     ) -> Self {
@@ -232,7 +234,7 @@ impl Pilot {
 
     /// What stands below, for native code. None while idle.
     #[must_use]
-    pub fn updater(&self) -> Option<&Updater> {
+    pub fn updater(&self) -> Option<&Arc<Updater>> {
         self.updater.as_ref()
     }
 
@@ -307,6 +309,7 @@ impl Pilot {
                 Order::Reject { call, code, message, data: data.to_string() }
             }
             Effect::Note(note) => Order::Note(note),
+            Effect::Log(text) => Order::Log(text),
         };
         lock(&self.outbox).orders.push_back(order);
     }
@@ -332,6 +335,24 @@ impl Pilot {
 
     fn now(&self) -> Now {
         Now { ticks: self.born.elapsed(), wall: self.clock.now() }
+    }
+}
+
+/// Lets progress through at most ten times a second, and always the last of it.
+#[derive(Debug, Default)]
+pub struct Pace {
+    last: Option<Instant>,
+}
+
+impl Pace {
+    /// Whether this is to be told now.
+    pub fn is_due(&mut self, progress: Progress) -> bool {
+        let early = self.last.is_some_and(|last| last.elapsed() < runs::PROGRESS);
+        if early && progress.bytes < progress.total {
+            return false;
+        }
+        self.last = Some(Instant::now());
+        true
     }
 }
 

@@ -85,7 +85,7 @@ impl Pilot {
         let settings = parsed.ok();
         let (idle, updater) = match (idle, &settings) {
             (None, Some(settings)) => match updater(setup, settings, keys) {
-                Ok(updater) => (None, Some(updater)),
+                Ok(updater) => (None, Some(Arc::new(updater))),
                 Err(error) => (Some(invalid(&error)), None),
             },
             (idle, _) => (idle, None),
@@ -130,6 +130,17 @@ impl OpeningKeys for Keyring {
     fn opening_key(&self, id: &KeyId) -> Option<OpeningKey> {
         let obtained = || self.obtained.as_ref()?.opening_key(id);
         self.shipped.opening_key(id).or_else(obtained)
+    }
+}
+
+impl Setup {
+    /// The updater for this app alone, for native code that goes without a pilot. Reads the app's
+    /// resources and connects nowhere.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where the configuration cannot work; storage errors.
+    pub fn updater(&self, keys: Option<&Arc<dyn OpeningKeys>>) -> Result<Updater> {
+        updater(self, &Settings::parse(&self.settings, &self.app_id)?, keys)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::progress::Progress;
 use crate::updater::Status;
 
 /// Progress is told at most this often.
-const PROGRESS: Duration = Duration::from_millis(100);
+pub(super) const PROGRESS: Duration = Duration::from_millis(100);
 
 /// A sync that runs or waits to.
 #[derive(Debug)]

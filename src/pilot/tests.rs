@@ -163,8 +163,7 @@ impl Device {
                 }
                 let offered = self.offered;
                 (self.held, self.next) = if hold { (offered, None) } else { (None, offered) };
-                let progress =
-                    |bytes| Event::Progress(crate::progress::Progress { bytes, total: 4 });
+                let progress = |bytes| Event::Progress(Progress { bytes, total: 4 });
                 let mut events = vec![Event::Found(found.clone())];
                 events.extend((1..=4).map(progress));
                 let status = if hold { Status::Held } else { Status::Staged };
@@ -265,6 +264,7 @@ impl Shell {
                     assert!(self.answers.insert(call, answer).is_none(), "answered twice");
                 }
                 Effect::Note(note) => assert!(note.len() <= 128),
+                Effect::Log(text) => assert!(!text.is_empty()),
             }
         }
         if !self.slow {
@@ -709,7 +709,7 @@ fn a_configuration_that_cannot_work_is_told_to_every_call() {
     let mut shell = Shell::with(None, Some(Idle::Invalid("no url".to_owned())));
     shell.on(Event::Start(None));
     assert_eq!(shell.shown, [None]);
-    for method in ["ready", "sync", "getState", "cancel"] {
+    for method in ["ready", "sync", "getState", "attach", "noSuchMethod"] {
         assert_eq!(shell.answer(method, json!({})), Err("config-invalid"));
     }
 }

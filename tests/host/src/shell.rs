@@ -104,6 +104,7 @@ fn name_of(order: &Order) -> String {
         Order::Resolve { .. } => "resolve".to_owned(),
         Order::Reject { code, .. } => format!("reject {code}"),
         Order::Note(_) => "note".to_owned(),
+        Order::Log(_) => "log".to_owned(),
     }
 }
 
@@ -311,6 +312,7 @@ impl Shell {
             // Android alone keeps it, and only tells the next process; every start here is told
             // nothing of the one before.
             Order::Note(_) => {}
+            Order::Log(line) => log::warn!("{line}"),
             Order::SetTimer { .. } | Order::StopTimer { .. } | Order::Work { .. } => {
                 unreachable!("the hands do these themselves")
             }
