@@ -22,6 +22,8 @@ pub mod config;
 pub mod digest;
 pub mod error;
 pub mod fetch;
+#[cfg(feature = "ffi")]
+pub mod ffi;
 pub mod hex;
 pub mod host;
 pub mod id;
@@ -39,5 +41,9 @@ pub mod time;
 pub mod trust;
 pub mod unpack;
 pub mod updater;
+
+#[cfg(feature = "ffi")]
+#[doc(hidden)]
+pub use ffi::UniFfiTag;
 
 pub use error::{Error, Result, TrustError, TrustKind};

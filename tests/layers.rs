@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Layers from the bottom up, with their modules.
-const LAYERS: [&[&str]; 5] = [
+const LAYERS: [&[&str]; 6] = [
     &[
         "config", "digest", "error", "hex", "host", "id", "json", "limits", "native", "progress",
         "time",
@@ -16,6 +16,7 @@ const LAYERS: [&[&str]; 5] = [
     &["builtin", "fetch", "store", "unpack"],
     &["updater"],
     &["pilot"],
+    &["ffi"],
 ];
 
 /// Imports within a layer, each with its reason.
@@ -109,4 +110,17 @@ fn imports_only_go_down() {
     assert!(wrong.is_empty(), "{wrong:#?}");
     let listed: BTreeSet<String> = LAYERS.concat().into_iter().map(str::to_owned).collect();
     assert_eq!(seen, listed, "the list of modules and src/ differ");
+}
+
+#[test]
+fn only_the_face_names_the_bindings_generator() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let naming = sources(&root).into_iter().filter(|path| {
+        let text = fs::read_to_string(path).unwrap();
+        text.contains("uniffi")
+    });
+    let inside =
+        |path: &PathBuf| path.starts_with(root.join("ffi")) || *path == root.join("ffi.rs");
+    let naming: Vec<_> = naming.collect();
+    assert!(naming.len() > 1 && naming.iter().all(inside), "{naming:?}");
 }

@@ -3,11 +3,13 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "tasks speak on the terminal")]
 
 mod bench;
+mod bindings;
 mod corpus;
 mod cross;
 mod demo;
 mod device;
 mod journey;
+mod kotlin;
 mod npm;
 mod shell;
 mod test;
@@ -37,6 +39,14 @@ enum Task {
     },
     /// The tests against other implementations alone; makes the Python environment that they need
     Cross,
+    /// Writes bindings/kotlin and bindings/swift from the library
+    Bindings {
+        /// Only compare them with the committed ones
+        #[arg(long)]
+        check: bool,
+    },
+    /// The Kotlin bindings and the Android plugin, compiled and run on a JVM
+    Kotlin,
     /// Fetches consecutive versions of real web apps to measure on, into target/corpus
     Corpus {
         /// Sets to fetch; all of them if none is named
@@ -51,6 +61,8 @@ fn main() -> ExitCode {
         Task::Test { quick } => test::run(quick),
         Task::Bench { names } => bench::run(&names),
         Task::Cross => cross::run(|_| {}),
+        Task::Bindings { check } => bindings::run(check),
+        Task::Kotlin => kotlin::run(|_| ()),
         Task::Corpus { sets } => corpus::run(&sets),
     };
     match done {

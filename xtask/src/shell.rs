@@ -64,6 +64,7 @@ fn missing(command: &Command, error: &std::io::Error) -> String {
     let install = match program.as_str() {
         "npm" | "node" => "install Node.js 20.19 or newer",
         "cargo" => "install Rust with rustup",
+        "mvn" => "install Maven and a JDK, 17 or newer",
         _ => "install it",
     };
     format!("{program} cannot be run ({error}): {install}")

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::shell::{self, Result, command, run_lines};
-use crate::{cross, demo, journey, npm};
+use crate::{bindings, cross, demo, journey, kotlin, npm};
 
 /// Tests counted over all runs of the harnesses.
 #[derive(Default)]
@@ -27,6 +27,35 @@ impl Count {
         self.passed += number(" passed");
         self.failed += number(" failed");
         self.skipped += number(" ignored") + number(" skipped");
+    }
+}
+
+/// What Maven's test runner said last: it tells each class, and all of them in the end.
+#[derive(Default)]
+struct Surefire {
+    run: u64,
+    failed: u64,
+    skipped: u64,
+}
+
+impl Surefire {
+    fn read(&mut self, line: &str) {
+        let Some((_, rest)) = line.split_once("Tests run: ") else { return };
+        let mut numbers = rest.split(", ").filter_map(|part| {
+            part.rsplit(": ").next().and_then(|number| number.trim().parse::<u64>().ok())
+        });
+        let mut next = || numbers.next().unwrap_or(0);
+        let (run, failures, errors, skipped) = (next(), next(), next(), next());
+        (self.run, self.failed, self.skipped) = (run, failures + errors, skipped);
+    }
+}
+
+impl Count {
+    fn add(&mut self, maven: &Surefire) {
+        let Surefire { run, failed, skipped } = *maven;
+        self.passed += run.saturating_sub(failed + skipped);
+        self.failed += failed;
+        self.skipped += skipped;
     }
 }
 
@@ -64,6 +93,13 @@ pub(crate) fn run(quick: bool) -> Result<()> {
             let host = ["test", "--package", "farad-host", "--lib"];
             run_lines(&mut command("cargo", &host), |line| count.read(line))?;
             journey::run_with(|line| count.read(line))
+        })?;
+        step("the bindings", || bindings::run(true))?;
+        step("Kotlin", || {
+            let mut maven = Surefire::default();
+            let done = kotlin::run(|line| maven.read(line));
+            count.add(&maven);
+            done
         })?;
         step("docs", || {
             let args = ["doc", "--quiet", "--workspace", "--no-deps", "--all-features"];

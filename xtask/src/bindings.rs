@@ -1,0 +1,76 @@
+//! `cargo xtask bindings`: writes the Kotlin and Swift bindings, or holds the committed ones against
+//! what the library gives now.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::shell::{self, Result, command, root};
+
+/// Languages, each a folder of `bindings/`.
+const LANGUAGES: [&str; 2] = ["kotlin", "swift"];
+
+/// Builds the library as phones get it, for this machine, and returns the folder it is in. Not
+/// stripped: the generator reads its symbols.
+pub(crate) fn library() -> Result<PathBuf> {
+    let args = ["build", "--quiet", "--package", "farad", "--lib", "--no-default-features"];
+    shell::run(command("cargo", &args).args(["--features", "ffi"]))?;
+    Ok(root().join("target/debug"))
+}
+
+/// Writes `bindings/`, or, with `check`, fails where it is not what would be written.
+pub(crate) fn run(check: bool) -> Result<()> {
+    let library = library()?.join(file_name());
+    let fresh = root().join("target/bindings");
+    if fresh.exists() {
+        fs::remove_dir_all(&fresh).map_err(|error| error.to_string())?;
+    }
+    // A workspace and a target folder of its own: nothing of the library's is built for it.
+    let mut bindgen = command("cargo", &["run", "--quiet", "--locked", "--manifest-path"]);
+    bindgen.arg(root().join("bindgen/Cargo.toml")).arg("--target-dir");
+    bindgen.arg(root().join("target/bindgen")).arg("--").arg(&library).arg(root()).arg(&fresh);
+    shell::run(&mut bindgen)?;
+    let (committed, made) = (root().join("bindings"), files(&fresh)?);
+    if check {
+        if files(&committed)? != made {
+            return Err(
+                "bindings/ is not what the library gives: run `cargo xtask bindings`".into()
+            );
+        }
+        return Ok(());
+    }
+    for language in LANGUAGES {
+        fs::remove_dir_all(committed.join(language)).ok();
+    }
+    for (path, bytes) in made {
+        let place = committed.join(path);
+        let folder = place.parent().map_or_else(root, Path::to_path_buf);
+        fs::create_dir_all(folder).map_err(|error| error.to_string())?;
+        fs::write(place, bytes).map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
+fn file_name() -> String {
+    let (prefix, suffix) = (std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
+    format!("{prefix}farad{suffix}")
+}
+
+/// Every file below the languages' folders, by path.
+fn files(folder: &Path) -> Result<BTreeMap<PathBuf, Vec<u8>>> {
+    let mut found = BTreeMap::new();
+    let mut folders: Vec<_> = LANGUAGES.iter().map(|language| folder.join(language)).collect();
+    while let Some(next) = folders.pop() {
+        let Ok(entries) = fs::read_dir(&next) else { continue };
+        for entry in entries {
+            let path = entry.map_err(|error| error.to_string())?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.strip_prefix(folder).unwrap_or(&path).to_owned();
+                found.insert(name, fs::read(&path).map_err(|error| error.to_string())?);
+            }
+        }
+    }
+    Ok(found)
+}
