@@ -1,0 +1,7 @@
+package android.net
+
+class ConnectivityManager {
+    @JvmField var isActiveNetworkMetered = false
+}
+
+class Uri

@@ -1,0 +1,15 @@
+package android.os
+
+class Bundle {
+    fun putString(key: String, value: String) = Unit
+}
+
+object Build {
+    object VERSION {
+        @JvmField var SDK_INT = 36
+    }
+}
+
+object SystemClock {
+    @JvmStatic fun elapsedRealtimeNanos(): Long = System.nanoTime()
+}

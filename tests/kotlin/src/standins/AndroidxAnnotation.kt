@@ -1,0 +1,5 @@
+package androidx.annotation
+
+annotation class NonNull
+
+annotation class Nullable

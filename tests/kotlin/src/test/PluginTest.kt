@@ -1,0 +1,234 @@
+package dev.farad.tests
+
+import android.app.ApplicationExitInfo
+import android.os.Build
+import android.util.Log
+import com.getcapacitor.plugin.WebView
+import java.io.File
+import org.json.JSONObject
+import org.junit.After
+import org.junit.Assert.assertEquals
+import org.junit.Assert.assertFalse
+import org.junit.Assert.assertNotEquals
+import org.junit.Assert.assertNull
+import org.junit.Assert.assertTrue
+import org.junit.Before
+import org.junit.Test
+
+/** The Android plugin in Capacitor's own classes, over the real core. */
+class PluginTest {
+    private lateinit var shop: Shop
+
+    @Before fun open() {
+        Build.VERSION.SDK_INT = 36
+        shop = Shop()
+        shop.release("1.0.0")
+    }
+
+    @After fun close() = shop.close()
+
+    private fun settings(vararg more: Pair<String, Any>) = JSONObject().apply {
+        put("url", shop.serve())
+        put("channel", "production")
+        put("autoSync", "off")
+        more.forEach { (key, value) -> put(key, value) }
+    }
+
+    @Test fun `a release is fetched, shown in place of the page, and confirmed by its own page alone`() {
+        val phone = Phone(shop, settings("apply" to "now")).start()
+        assertEquals("built in", phone.page)
+        phone.ask("attach", "nonce" to "old")
+        val told = ArrayList<String>()
+        for (event in listOf("updateAvailable", "downloadProgress", "updateStaged", "beforeReload")) {
+            phone.bridge.listen("Farad", event) { told.add(event) }
+        }
+        phone.replaced { assertEquals("staged", phone.ask("sync").getString("status")) }
+        assertEquals("1.0.0", phone.page)
+        assertTrue(told.toString(), told.containsAll(listOf("updateAvailable", "updateStaged", "beforeReload")))
+        assertEquals("stale-token", phone.refusal("ready", "nonce" to "old").code)
+        phone.ask("attach", "nonce" to "new")
+        val ready = phone.ask("ready", "nonce" to "new")
+        assertEquals("1.0.0", ready.getJSONObject("current").getString("version"))
+        assertTrue(ready.isNull("rolledBack"))
+
+        // The next process begins on it, by Capacitor's own memory.
+        phone.start()
+        assertEquals("1.0.0", phone.page)
+        assertEquals(1, phone.bridge.webView.loads.size)
+    }
+
+    @Test fun `a bundle that never comes up is undone, and the reason told`() {
+        val phone = Phone(shop, settings()).start()
+        phone.ask("sync")
+        repeat(2) {
+            phone.start()
+            assertEquals("1.0.0", phone.page)
+        }
+        phone.start()
+        assertEquals("built in", phone.page)
+        val heard = ArrayList<JSONObject>()
+        phone.bridge.listen("Farad", "rolledBack") { heard.add(it) }
+        assertEquals("not-ready", heard.single().getString("reason"))
+        phone.ask("attach", "nonce" to "page")
+        val ready = phone.ask("ready", "nonce" to "page")
+        assertEquals("1.0.0", ready.getJSONObject("rolledBack").getString("version"))
+        assertTrue(phone.ask("ready", "nonce" to "page").isNull("rolledBack"))
+        assertEquals("blocked", phone.ask("sync").getString("status"))
+    }
+
+    @Test fun `a renderer that crashes ends the launch, and one that made room does not`() {
+        val phone = Phone(shop, settings()).start()
+        phone.ask("sync")
+        phone.start()
+        assertTrue(phone.bridge.rendererGone(crashed = true))
+        phone.bridge.settle()
+        assertEquals(1, phone.activity.recreated)
+        phone.screen()
+        assertEquals("1.0.0", phone.page)
+        assertTrue(phone.bridge.rendererGone(crashed = true))
+        phone.screen()
+        assertEquals("built in", phone.page)
+        phone.ask("attach", "nonce" to "page")
+        assertEquals("renderer-gone", phone.ask("ready", "nonce" to "page").getString("reason"))
+        assertTrue(phone.bridge.rendererGone(crashed = false))
+        phone.screen()
+        assertEquals("built in", phone.page)
+    }
+
+    @Test fun `the system's word that it ended the process gives a launch back, once`() {
+        val phone = Phone(shop, settings()).start()
+        phone.ask("sync")
+        phone.start()
+        val ended = { reason: Int ->
+            val note = phone.activity.activities.summary
+            phone.activity.activities.ends = listOf(
+                ApplicationExitInfo(ApplicationExitInfo.REASON_CRASH, 0, 5, "$APP:other", null),
+                ApplicationExitInfo(reason, 0, System.currentTimeMillis(), APP, note),
+            )
+        }
+        repeat(2) {
+            ended(ApplicationExitInfo.REASON_LOW_MEMORY)
+            phone.start()
+            assertEquals("1.0.0", phone.page)
+        }
+        ended(ApplicationExitInfo.REASON_LOW_MEMORY)
+        phone.start()
+        assertEquals("built in", phone.page)
+    }
+
+    @Test fun `a confirmed bundle that crashes early three times rests`() {
+        val phone = Phone(shop, settings()).start()
+        phone.ask("sync")
+        phone.start().ask("attach", "nonce" to "page")
+        phone.ask("ready", "nonce" to "page")
+        repeat(3) {
+            assertEquals("1.0.0", phone.page)
+            val note = phone.activity.activities.summary
+            val now = System.currentTimeMillis()
+            phone.activity.activities.ends = listOf(
+                ApplicationExitInfo(ApplicationExitInfo.REASON_CRASH_NATIVE, 0, now, APP, note),
+            )
+            phone.start()
+        }
+        assertEquals("built in", phone.page)
+    }
+
+    @Test fun `before Android 11 nothing is asked of the system`() {
+        Build.VERSION.SDK_INT = 29
+        val phone = Phone(shop, settings()).start()
+        assertNull(phone.activity.activities.summary)
+        assertEquals("built in", phone.page)
+    }
+
+    @Test fun `a folder that a page chose does not survive a start`() {
+        val phone = Phone(shop, settings()).start(WebView::class.java)
+        val evil = File(shop.home, "evil").apply { mkdirs() }
+        File(evil, "index.html").writeText("evil")
+        val call = { method: String, options: com.getcapacitor.JSObject ->
+            phone.bridge.call("WebView", method, options).get()
+        }
+        call("setServerBasePath", com.getcapacitor.JSObject().put("path", evil.path))
+        phone.bridge.settle()
+        assertEquals("evil", phone.page)
+        call("persistServerBasePath", com.getcapacitor.JSObject())
+        phone.start(WebView::class.java)
+        assertEquals("built in", phone.page)
+    }
+
+    @Test fun `a bundle is shown although Capacitor lost its memory of the app's version`() {
+        val phone = Phone(shop, settings()).start()
+        phone.ask("sync")
+        phone.activity.getSharedPreferences("CapWebViewSettings", 0).all.clear()
+        phone.start()
+        assertEquals("1.0.0", phone.page)
+    }
+
+    @Test fun `a new native app runs what it brought along`() {
+        val phone = Phone(shop, settings()).start()
+        phone.ask("sync")
+        phone.start().ask("attach", "nonce" to "page")
+        phone.ask("ready", "nonce" to "page")
+        phone.activity.packageManager.info.longVersionCode = 2
+        phone.start()
+        assertEquals("built in", phone.page)
+    }
+
+    @Test fun `a bundle takes over while nobody looks, at the route of the old page`() {
+        val phone = Phone(shop, settings("apply" to "background", "keepRoute" to true)).start()
+        phone.ask("sync")
+        assertEquals("built in", phone.page)
+        phone.bridge.webView.url = "https://localhost/basket?id=1#top"
+        phone.replaced {
+            phone.bridge.pause()
+            phone.bridge.stop()
+        }
+        assertEquals("1.0.0", phone.page)
+        assertEquals("https://localhost/basket?id=1#top", phone.bridge.webView.loads.last())
+    }
+
+    @Test fun `a configuration that cannot work is told in the log and to every call`() {
+        val phone = Phone(shop, JSONObject().put("url", "https://example.com")).start()
+        assertEquals("built in", phone.page)
+        for (method in listOf("ready", "sync", "getState", "attach")) {
+            val refusal = phone.refusal(method)
+            assertEquals("config-invalid", refusal.code)
+        }
+        assertEquals("config", phone.refusal("getState").data.getString("stage"))
+        assertFalse(phone.bridge.rendererGone(crashed = true))
+        assertTrue(Log.lines.any { it.startsWith("E/Farad") && it.contains("channel is missing") })
+    }
+
+    @Test fun `under live reload nothing happens, and nothing fails`() {
+        val phone = Phone(shop, settings(), serverUrl = "http://10.0.0.1:5173").start()
+        assertEquals("unavailable", phone.ask("sync").getString("status"))
+        assertEquals("builtin", phone.ask("getState").getJSONObject("current").getString("id"))
+    }
+
+    @Test fun `what other plugins left behind goes, and an app's own folder stays`() {
+        val phone = Phone(shop, settings())
+        val theirs = File(phone.activity.filesDir, "_capacitor_live_update_bundles/1").apply { mkdirs() }
+        val own = File(phone.activity.filesDir, "versions/mine").apply { mkdirs() }
+        phone.start().ask("getState")
+        assertFalse(theirs.exists())
+        assertTrue(own.exists())
+    }
+
+    @Test fun `Capgo's bundles go where its records lie beside them`() {
+        val phone = Phone(shop, settings())
+        val theirs = File(phone.activity.filesDir, "versions/abc").apply { mkdirs() }
+        val kept = phone.activity.getSharedPreferences("CapWebViewSettings", 0)
+        kept.edit().putString("abc_info", "{}").commit()
+        phone.start().ask("getState")
+        assertFalse(theirs.exists())
+    }
+
+    @Test fun `the store lies where no backup takes it along`() {
+        val phone = Phone(shop, settings()).start()
+        phone.ask("sync")
+        assertTrue(File(phone.activity.noBackupFilesDir, "farad/bundles").isDirectory)
+        assertEquals(0, phone.activity.filesDir.list()!!.size)
+        val device = phone.ask("getDeviceInfo")
+        assertEquals("android" to APP, device.getString("platform") to device.getString("appId"))
+        assertNotEquals("", device.getString("installId"))
+    }
+}
