@@ -62,6 +62,12 @@ pub fn start(before: &Record, facts: &Facts<'_>) -> Plan {
         let launch = Launch { which: Which::Builtin, token: None, undone, last_resort: false };
         return Plan { record, effects, otherwise: launch.clone(), launch };
     }
+    // A crash right after `ready`: those launches must not count against a later trial.
+    if let Which::Bundle(id) = record.confirmed
+        && facts.bundles.get(&id).is_some_and(|bundle| bundle.launches > 0)
+    {
+        effects.push(Effect::ForgetMarks(id));
+    }
     forget_disallowed(&mut record, facts);
     if let Which::Bundle(id) = record.confirmed
         && facts.bundles.get(&id).is_some_and(|bundle| bundle.standing == Standing::Revoked)

@@ -396,6 +396,22 @@ fn a_failed_trial_falls_to_an_allowed_bundle_only() {
 }
 
 #[test]
+fn launches_before_ready_do_not_count_against_a_later_trial() {
+    let mut world = World::new();
+    world.tell(Event::Staged { id: id(1), hold: false }).unwrap();
+    world.start();
+    let token = world.start().token.unwrap();
+    // Ready, but the process dies before the marks are gone.
+    let outcome = world.facts(|record, facts| step(record, &Event::Ready(token.clone()), facts));
+    world.record = outcome.unwrap().record;
+    world.tell(Event::Chosen(Which::Builtin)).unwrap();
+    world.start();
+    world.tell(Event::Staged { id: id(1), hold: false }).unwrap();
+    let launch = world.start();
+    assert_eq!((launch.which, launch.undone), (bundle(1), None));
+}
+
+#[test]
 fn what_is_on_trial_again_is_nobodys_fallback() {
     let mut world = World::new();
     world.install(1);
