@@ -5,6 +5,8 @@
 //! changed. The binary `farad` is a thin shell around [`cli`].
 
 mod change;
+#[cfg(feature = "checkpoints")]
+mod checkpoints;
 pub mod cli;
 mod clock;
 mod commands;

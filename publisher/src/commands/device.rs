@@ -89,6 +89,8 @@ enum What {
         #[arg(long)]
         token: Option<String>,
     },
+    /// Hash the files of what is confirmed again
+    Recheck,
     /// What is on the device
     State,
     /// What is held may run at the next start
@@ -120,6 +122,14 @@ pub(crate) fn run(
             let token = token_or_trial(&updater, token.as_deref())?;
             let undone = updater.fail(&token, Reason::Reported)?;
             json!({ "undone": undone.map(|undone| undone.id) })
+        }
+        What::Recheck => {
+            let found = updater.recheck(&Cancel::default())?;
+            json!({
+                "bundle": found.as_ref().map(|found| found.id),
+                "files": found.as_ref().map(|found| found.files),
+                "damaged": found.and_then(|found| found.damaged),
+            })
         }
         What::State => state(&updater)?,
         What::Apply => {
@@ -188,6 +198,8 @@ fn open(args: &Device, passphrases: &Passphrases) -> Result<Updater> {
     let mut mirrors = args.urls.iter().map(mirror);
     let first = mirrors.next().ok_or_else(|| invalid(&"no --url"))??;
     let (clock, random) = (clock::clock(), Arc::new(System));
+    #[cfg(feature = "checkpoints")]
+    let disk = crate::checkpoints::CheckedDisk::new(disk);
     let updater = Updater::new(config, Arc::new(disk), first, clock, random, builtin)
         .with_opening_keys(Arc::new(keys));
     mirrors.try_fold(updater, |updater, mirror| Ok(updater.with_mirror(mirror?)))

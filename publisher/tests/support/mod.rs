@@ -254,3 +254,40 @@ pub fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     }
     found
 }
+
+/// What killed runs left behind in a device's folder.
+pub fn strays(device: &Path) -> Vec<PathBuf> {
+    let made = ["staging", "trash", "downloads"];
+    let is_stray = |path: &PathBuf| {
+        made.iter().any(|folder| path.starts_with(folder))
+            || path.extension().is_some_and(|extension| extension == "tmp")
+    };
+    files(device).into_keys().filter(is_stray).collect()
+}
+
+/// Says what was counted, past the harness, which shows nothing of what goes well.
+#[expect(clippy::explicit_write, reason = "the harness captures what is printed")]
+pub fn say(line: &str) {
+    writeln!(std::io::stdout(), "{line}").unwrap();
+}
+
+/// A number that the environment sets.
+pub fn setting(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|value| value.parse().unwrap())
+}
+
+/// A generator of numbers that a seed reproduces.
+pub struct Seeded(u64);
+
+impl Seeded {
+    pub fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    pub fn below(&mut self, end: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) % end
+    }
+}
