@@ -97,6 +97,10 @@ impl Disk for CheckedDisk {
         self.disk.open(path)
     }
 
+    fn open_at(&self, path: &str, at: u64) -> io::Result<Box<dyn Read + Send>> {
+        self.disk.open_at(path, at)
+    }
+
     fn length(&self, path: &str) -> io::Result<Option<u64>> {
         self.disk.length(path)
     }
