@@ -39,6 +39,8 @@ pub struct HttpOptions {
     pub allow_plain: bool,
     /// The slowest that an answer may come.
     pub pace: Pace,
+    /// A connection that says nothing for this long is given up; 30 s by default.
+    pub silence: Option<Duration>,
 }
 
 /// A repository behind one base URL.
@@ -60,6 +62,7 @@ impl Http {
     pub fn new(base: &str, options: &HttpOptions) -> Result<Self> {
         let (secure, local) = check_base(base, options.allow_plain)?;
         let tls = tls(options.min_tls);
+        let silence = options.silence.unwrap_or(SILENCE);
         let agent = Agent::config_builder()
             .https_only(secure)
             // Away from plain http a redirect could lead anywhere on this machine's network.
@@ -67,8 +70,8 @@ impl Http {
             .http_status_as_error(false)
             .tls_config(tls)
             .timeout_connect(Some(CONNECT))
-            .timeout_recv_response(Some(SILENCE))
-            .timeout_per_read(Some(SILENCE))
+            .timeout_recv_response(Some(silence))
+            .timeout_per_read(Some(silence))
             .user_agent(concat!("farad/", env!("CARGO_PKG_VERSION")))
             .accept("*/*")
             .accept_encoding("identity")
@@ -164,6 +167,9 @@ impl Transport for Http {
         }
         if let Some(Part { from, to }) = request.part {
             call = call.header(header::RANGE, format!("bytes={from}-{}", to.saturating_sub(1)));
+            if let Some(etag) = request.if_range {
+                call = call.header(header::IF_RANGE, etag);
+            }
         }
         let response = call.call().map_err(|error| unreachable(&error))?;
         match response.status() {

@@ -31,6 +31,9 @@ pub struct Request<'a> {
     pub etag: Option<&'a str>,
     /// Ask for these bytes of the file alone. A server may send all of it instead.
     pub part: Option<Part>,
+    /// Ask for the part only if it is one of this version; of another one all of it comes
+    /// (`If-Range`, RFC 9110, section 13.1.5). Without a part it means nothing.
+    pub if_range: Option<&'a str>,
     /// Most bytes that the whole file may have.
     pub limit: u64,
 }
@@ -48,7 +51,7 @@ impl<'a> Request<'a> {
     /// A request for a whole file of at most `limit` bytes.
     #[must_use]
     pub fn whole(path: &'a str, limit: u64) -> Self {
-        Self { path, etag: None, part: None, limit }
+        Self { path, etag: None, part: None, if_range: None, limit }
     }
 }
 

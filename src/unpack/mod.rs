@@ -91,20 +91,22 @@ impl<R: Read> Stream<R> {
 
 impl<R: Read> Pieces for Stream<R> {
     fn piece(&mut self, piece: &Piece) -> Result<VerifiedPiece> {
-        let bytes = read_piece(&mut self.0, piece)?;
+        let mut bytes = Vec::new();
+        read_piece(&mut self.0, piece, &mut bytes)?;
         piece.verify(bytes).ok_or_else(|| Error::Digest { what: "pack".to_owned() })
     }
 }
 
-/// Reads as many bytes as `piece` has, whatever they are.
-pub(crate) fn read_piece(body: &mut impl Read, piece: &Piece) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let read = body.take(piece.length.min(limits::PIECE + TAG)).read_to_end(&mut bytes);
+/// Reads what is lacking in `bytes` of the bytes of `piece`, whatever they are. After an error
+/// `bytes` holds what came so far.
+pub(crate) fn read_piece(body: &mut impl Read, piece: &Piece, bytes: &mut Vec<u8>) -> Result<()> {
+    let lacking = piece.length.min(limits::PIECE + TAG).saturating_sub(bytes.len() as u64);
+    let read = body.take(lacking).read_to_end(bytes);
     read.map_err(|error| crate::fetch::broken("pack", &error))?;
     if bytes.len() as u64 != piece.length {
         return Err(Error::Network("pack: the connection broke off".to_owned()));
     }
-    Ok(bytes)
+    Ok(())
 }
 
 /// Decodes one verified piece; true once the frame has ended.

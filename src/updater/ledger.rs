@@ -4,8 +4,9 @@
 //! is too early. A release that fails on this phone through its own fault (bytes that are not the
 //! signed ones, a blob that is missing, a document that breaks its format) is tried again after a
 //! quarter of an hour, then after twice as long each time, up to a day; a connection that breaks
-//! costs no waiting. At most three times its pack a day. The rules are pure; the file they are kept
-//! in is a hint: without it everything is allowed.
+//! costs no waiting. At most three times its pack a day. A server that asks for patience with
+//! metadata gets up to an hour: more would keep a revocation from the phone. The rules are pure;
+//! the file they are kept in is a hint: without it everything is allowed.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +20,7 @@ use crate::time::UnixTime;
 const FILE: &str = "ledger";
 const FIRST_WAIT: u64 = 15 * 60;
 const DAY: u64 = 86_400;
+const HOUR: u64 = 3_600;
 /// A day's bytes, in packs of the release.
 const PACKS: u64 = 3;
 /// Small releases still get room for their metadata and for what is lost on the way.
@@ -34,6 +36,33 @@ pub(super) struct Ledger {
     failures: u32,
     /// Seconds since the epoch.
     not_before: u64,
+    /// The repository is left alone until then, seconds since the epoch.
+    #[serde(default)]
+    quiet_until: u64,
+}
+
+/// What a run may move.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Allowance {
+    /// Bytes.
+    bytes: u64,
+    /// Seconds until there are more.
+    renewed_in: u64,
+}
+
+impl Allowance {
+    /// For looking at what a release would take; what comes of it is counted all the same.
+    pub(super) const UNLIMITED: Self = Self { bytes: u64::MAX, renewed_in: 0 };
+
+    /// Bytes.
+    pub(super) fn bytes(self) -> u64 {
+        self.bytes
+    }
+
+    /// The error of a run that needs more.
+    pub(super) fn used_up(self) -> Error {
+        Error::TooEarly { seconds: self.renewed_in, why: "the bytes of a day are used up" }
+    }
 }
 
 impl Ledger {
@@ -55,11 +84,37 @@ impl Ledger {
         }
     }
 
-    /// Bytes that may be moved for `release` at `now`.
+    /// Whether the repository may be asked at all.
     ///
     /// # Errors
     /// [`Error::TooEarly`].
-    pub(super) fn allowance(&self, now: UnixTime, release: BundleId, pack: u64) -> Result<u64> {
+    pub(super) fn may_ask(&self, now: UnixTime) -> Result<()> {
+        match self.quiet_until.saturating_sub(now.seconds()) {
+            // More than an hour means that the clock went back.
+            wait @ 1..=HOUR => {
+                Err(Error::TooEarly { seconds: wait, why: "the server asks for patience" })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Notes how asking for metadata ended; true if there is something new to keep.
+    pub(super) fn note_answer<T>(&mut self, now: UnixTime, outcome: &Result<T>) -> bool {
+        let Err(Error::Http { retry_after: Some(wish), .. }) = outcome else { return false };
+        self.quiet_until = now.seconds().saturating_add((*wish).min(HOUR));
+        true
+    }
+
+    /// What may be moved for `release` at `now`.
+    ///
+    /// # Errors
+    /// [`Error::TooEarly`].
+    pub(super) fn allowance(
+        &self,
+        now: UnixTime,
+        release: BundleId,
+        pack: u64,
+    ) -> Result<Allowance> {
         let now = now.seconds();
         // No wait is longer than a day: more means that the clock went back.
         let wait = self.not_before.saturating_sub(now);
@@ -69,13 +124,8 @@ impl Ledger {
         }
         let daily = pack.saturating_mul(PACKS).max(LEAST);
         let spent = if self.day == now / DAY { self.bytes } else { 0 };
-        match daily.saturating_sub(spent) {
-            0 => Err(Error::TooEarly {
-                seconds: DAY - now % DAY,
-                why: "the bytes of a day are used up",
-            }),
-            left => Ok(left),
-        }
+        let left = Allowance { bytes: daily.saturating_sub(spent), renewed_in: DAY - now % DAY };
+        if left.bytes == 0 { Err(left.used_up()) } else { Ok(left) }
     }
 
     /// Notes how a run for `release` ended that moved `bytes`.
@@ -175,17 +225,36 @@ mod tests {
     #[test]
     fn a_day_has_three_packs() {
         let mut ledger = Ledger::default();
-        assert_eq!(ledger.allowance(at(0), id("a"), PACK).unwrap(), 3 * PACK);
+        assert_eq!(ledger.allowance(at(0), id("a"), PACK).unwrap().bytes, 3 * PACK);
         ledger.note(at(0), id("a"), PACK, &Err::<(), _>(Error::Cancelled));
-        assert_eq!(ledger.allowance(at(50), id("a"), PACK).unwrap(), 2 * PACK);
+        let left = ledger.allowance(at(50), id("a"), PACK).unwrap();
+        assert_eq!(left, Allowance { bytes: 2 * PACK, renewed_in: DAY - 50 });
         ledger.note(at(60), id("b"), 2 * PACK, &Ok(()));
         assert_eq!(wait(&ledger, at(60)), DAY - 60);
         assert!(ledger.allowance(at(DAY), id("a"), PACK).is_ok());
     }
 
     #[test]
+    fn a_server_that_asks_for_patience_with_metadata_gets_an_hour_at_most() {
+        let mut ledger = Ledger::default();
+        let busy = |wish| {
+            let (status, file) = (503, "timestamp.json".to_owned());
+            Err::<(), _>(Error::Http { status, retry_after: wish, file })
+        };
+        assert!(!ledger.note_answer(at(0), &Ok(())) && !ledger.note_answer(at(0), &busy(None)));
+        assert!(ledger.may_ask(at(0)).is_ok());
+        assert!(ledger.note_answer(at(0), &busy(Some(90))));
+        assert!(ledger.may_ask(at(89)).is_err() && ledger.may_ask(at(90)).is_ok());
+        ledger.note_answer(at(0), &busy(Some(DAY)));
+        assert!(ledger.may_ask(at(HOUR - 1)).is_err() && ledger.may_ask(at(HOUR)).is_ok());
+    }
+
+    #[test]
     fn a_clock_that_went_back_locks_nobody_out() {
         let mut ledger = Ledger::default();
+        let busy = Error::Http { status: 503, retry_after: Some(HOUR), file: String::new() };
+        ledger.note_answer(at(1000 * DAY), &Err::<(), _>(busy));
+        assert!(ledger.may_ask(at(0)).is_ok());
         ledger.note(at(1000 * DAY), id("a"), 5 * PACK, &fault());
         assert!(ledger.allowance(at(0), id("a"), PACK).is_ok());
     }

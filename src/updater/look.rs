@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::keep::DiskKeep;
+use super::ledger::Ledger;
 use super::remote::Remote;
 use super::{Updater, policies};
 use crate::boot::{Event, Which};
@@ -39,6 +40,18 @@ pub(super) struct Candidate {
 impl Updater {
     /// Refreshes what is trusted, lets a new policy act at once, and chooses an offer.
     pub(super) fn look(&self, remote: &mut Remote<'_>) -> Result<Seen> {
+        let disk = &**self.store.disk();
+        let mut ledger = Ledger::load(disk);
+        ledger.may_ask(self.clock.now())?;
+        let outcome = self.look_around(remote);
+        if ledger.note_answer(self.clock.now(), &outcome) {
+            ledger.save(disk);
+        }
+        outcome
+    }
+
+    /// Looks at one mirror after the other until one is of use.
+    fn look_around(&self, remote: &mut Remote<'_>) -> Result<Seen> {
         let mut keep = DiskKeep::new(self.store.disk().clone());
         let seed = self.embed.as_ref().map(crate::builtin::Embed::seed).unwrap_or_default();
         let setting = Setting {

@@ -1,20 +1,28 @@
 //! Bytes of a release on their way: what the app is told, and what a day's allowance leaves.
 
-use crate::error::{Error, Result};
+use super::ledger::Allowance;
+use super::remote::Remote;
+use crate::error::Result;
 use crate::progress::Progress;
 
 /// Counts the bytes of one release in one run.
 pub(super) struct Meter<'a> {
     tell: &'a mut dyn FnMut(Progress),
     sum: Progress,
-    /// Bytes that this run may move yet.
-    allowance: u64,
+    allowance: Allowance,
+    /// What all answers of the run may come to.
+    most: u64,
 }
 
 impl<'a> Meter<'a> {
-    /// At most `allowance` bytes may come; `tell` is called as they do.
-    pub(super) fn new(allowance: u64, tell: &'a mut dyn FnMut(Progress)) -> Self {
-        Self { tell, sum: Progress { bytes: 0, total: 0 }, allowance }
+    /// From now on `remote` may bring what is allowed; `tell` is called as it comes.
+    pub(super) fn new(
+        allowance: Allowance,
+        remote: &Remote<'_>,
+        tell: &'a mut dyn FnMut(Progress),
+    ) -> Self {
+        let most = remote.bytes().saturating_add(allowance.bytes());
+        Self { tell, sum: Progress { bytes: 0, total: 0 }, allowance, most }
     }
 
     /// So many bytes more will travel.
@@ -22,14 +30,14 @@ impl<'a> Meter<'a> {
         self.sum.total = self.sum.total.saturating_add(bytes);
     }
 
-    /// Asks for so many bytes.
+    /// Whether `remote` may bring so many bytes more. What was wasted counts too.
     ///
     /// # Errors
-    /// [`Error::TooEarly`] where a day's are used up.
-    pub(super) fn spend(&mut self, bytes: u64) -> Result<()> {
-        let why = "the bytes of a day are used up";
-        let left = self.allowance.checked_sub(bytes);
-        self.allowance = left.ok_or(Error::TooEarly { seconds: 86_400, why })?;
+    /// [`crate::Error::TooEarly`] where a day's are used up.
+    pub(super) fn allow(&self, remote: &Remote<'_>, bytes: u64) -> Result<()> {
+        if remote.bytes().saturating_add(bytes) > self.most {
+            return Err(self.allowance.used_up());
+        }
         Ok(())
     }
 

@@ -2,8 +2,13 @@
 //!
 //! Enters: which pieces a bundle needs, in the order of the pack. Leaves: each of them, verified,
 //! in that order: from an earlier run's spool, else from a mirror, neighbours in one request. A
-//! connection that breaks is taken up again at the first piece that is lacking, at the same mirror
-//! or another. A piece whose bytes are wrong is fetched once more; after that the pack is left alone.
+//! connection that breaks is taken up again at the first byte that is lacking, at the same mirror
+//! or another. A piece whose bytes are wrong is fetched once more: from another mirror if there is
+//! one, but from the same one where the piece came in two parts and the first may be to blame.
+//! After that the pack is left alone.
+//!
+//! Ranges are asked for without `If-Range`: each piece has a digest of its own, so two versions of
+//! a file cannot be mixed, and mirrors with the same bytes under different ETags can take turns.
 
 use std::io::Read;
 
@@ -51,41 +56,41 @@ impl<'a, 'r, 'm> PackFetch<'a, 'r, 'm> {
         Self { remote, spool, path: pack.path(), length: pack.length, runs, stream: None, meter }
     }
 
-    /// Reads the bytes of `piece` from the stream, which is opened if need be.
-    fn read(&mut self, piece: &Piece) -> Result<Vec<u8>> {
-        let fits = |stream: &Stream| stream.at <= piece.offset && piece.end() <= stream.end;
+    /// Reads what is lacking of `piece` from the stream, which is opened if need be. After an error
+    /// `bytes` holds what came so far.
+    fn read(&mut self, piece: &Piece, bytes: &mut Vec<u8>) -> Result<()> {
+        let from = piece.offset.saturating_add(bytes.len() as u64);
+        let fits = |stream: &Stream| stream.at <= from && piece.end() <= stream.end;
         let mut stream = match self.stream.take().filter(fits) {
             Some(stream) => stream,
-            None => self.open(piece)?,
+            None => self.open(piece, from)?,
         };
-        let gap = piece.offset.saturating_sub(stream.at);
-        let due = gap.saturating_add(piece.length);
-        self.meter.spend(due)?;
+        self.meter.allow(self.remote, piece.end().saturating_sub(stream.at))?;
+        let gap = from.saturating_sub(stream.at);
         let skipped = std::io::copy(&mut stream.body.by_ref().take(gap), &mut std::io::sink())
             .map_err(|error| crate::fetch::broken("pack", &error))?;
-        self.remote.bytes += skipped;
         self.meter.came(skipped);
         if skipped != gap {
             return Err(Error::Network("pack: the connection broke off".to_owned()));
         }
-        let bytes = read_piece(&mut stream.body, piece)?;
-        self.remote.bytes += piece.length;
+        read_piece(&mut stream.body, piece, bytes)?;
         stream.at = piece.end();
         self.stream = Some(stream);
-        Ok(bytes)
+        Ok(())
     }
 
-    fn open(&mut self, piece: &Piece) -> Result<Stream> {
+    /// Asks for the pack from `from` on, a position in `piece`, to the end of what is wanted there.
+    fn open(&mut self, piece: &Piece, from: u64) -> Result<Stream> {
         let run = self.runs.iter().find(|run| run.from <= piece.offset && piece.end() <= run.to);
         let to = run.map_or(piece.end(), |run| run.to);
         // All of it is asked for plainly: some servers know no ranges.
-        let whole = piece.offset == 0 && to == self.length;
-        let part = (!whole).then_some(Part { from: piece.offset, to });
+        let whole = from == 0 && to == self.length;
+        let part = (!whole).then_some(Part { from, to });
         let request = Request { part, ..Request::whole(&self.path, self.length) };
         match self.remote.open(&request)? {
-            Response::Found { from, body, .. } => {
-                let end = if from == 0 && piece.offset > 0 { self.length } else { to };
-                Ok(Stream { body, at: from, end })
+            Response::Found { from: at, body, .. } => {
+                let end = if at == 0 && from > 0 { self.length } else { to };
+                Ok(Stream { body, at, end })
             }
             Response::NotModified | Response::Missing => Err(Error::http(404, "pack")),
         }
@@ -98,11 +103,13 @@ impl Pieces for PackFetch<'_, '_, '_> {
         if let Some(verified) = self.spool.load(piece).and_then(|bytes| piece.verify(bytes)) {
             return Ok(verified);
         }
-        let mut spoilt = false;
+        let mut bytes = self.spool.take_beginning(piece);
+        let mut pieced = !bytes.is_empty();
+        let mut tries = self.remote.tries();
         loop {
-            match self.read(piece) {
-                Ok(bytes) => {
-                    if let Some(verified) = piece.verify(bytes) {
+            match self.read(piece, &mut bytes) {
+                Ok(()) => {
+                    if let Some(verified) = piece.verify(std::mem::take(&mut bytes)) {
                         self.remote.progress();
                         self.spool.save(piece, verified.bytes())?;
                         self.meter.came(piece.length);
@@ -110,16 +117,25 @@ impl Pieces for PackFetch<'_, '_, '_> {
                     }
                     // Whatever follows on this connection is as suspect.
                     self.stream = None;
-                    if spoilt {
+                    self.spool.keep_beginning(piece, &[]);
+                    tries -= 1;
+                    if tries == 0 {
                         return Err(Error::Digest { what: "pack".to_owned() });
                     }
-                    spoilt = true;
-                    self.remote.turn();
+                    if !std::mem::take(&mut pieced) {
+                        self.remote.turn();
+                    }
                 }
                 Err(error) => {
                     self.stream = None;
                     let error = self.remote.cancel.check().err().unwrap_or(error);
-                    self.remote.recover(error)?;
+                    if let Err(error) = self.remote.recover(error) {
+                        // On a network where no connection lasts for a piece, the next run has
+                        // less of it to fetch.
+                        self.spool.keep_beginning(piece, &bytes);
+                        return Err(error);
+                    }
+                    pieced = !bytes.is_empty();
                 }
             }
         }

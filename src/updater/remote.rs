@@ -1,10 +1,12 @@
 //! The repository as the conductor asks for it: behind one address or several, with patience.
 //!
 //! Enters: a path within the repository. Leaves: unverified bytes of one mirror; what travelled is
-//! counted. A mirror that fails makes way for the next; when all have failed, there is a wait, and
-//! after so many waits without progress the last error.
+//! counted, wasted bytes too. A mirror that fails makes way for the next; when all have failed,
+//! there is a wait, and after so many waits without progress the last error.
 
+use std::io::{self, Read};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::{Error, Result};
 use crate::fetch::{Backoff, Request, Response, Transport, read_all};
@@ -23,8 +25,7 @@ pub(crate) struct Remote<'a> {
     clock: &'a dyn Clock,
     random: &'a dyn Random,
     pub(crate) cancel: &'a Cancel,
-    /// Bytes of all answers so far.
-    pub(crate) bytes: u64,
+    bytes: Arc<AtomicU64>,
     /// Requests so far.
     pub(crate) requests: u64,
 }
@@ -38,13 +39,29 @@ impl<'a> Remote<'a> {
         random: &'a dyn Random,
         cancel: &'a Cancel,
     ) -> Self {
-        let backoff = Backoff::new(retries);
-        Self { mirrors, at: 0, failed: 0, backoff, clock, random, cancel, bytes: 0, requests: 0 }
+        let (backoff, bytes) = (Backoff::new(retries), Arc::default());
+        Self { mirrors, at: 0, failed: 0, backoff, clock, random, cancel, bytes, requests: 0 }
+    }
+
+    /// Bytes of the bodies of all answers so far, as far as they were read.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// The place of the mirror that is asked now.
+    pub(crate) fn mirror(&self) -> usize {
+        self.at
     }
 
     /// How many mirrors there are.
     pub(crate) fn mirrors(&self) -> usize {
         self.mirrors.len()
+    }
+
+    /// How often in one run a blob may come wrong: each mirror gets one try, and one of them a
+    /// second.
+    pub(crate) fn tries(&self) -> usize {
+        self.mirrors.len() + 1
     }
 
     /// Asks the next mirror from now on.
@@ -99,7 +116,12 @@ impl<'a> Remote<'a> {
             return Err(Error::Config("no url".to_owned()));
         };
         self.requests += 1;
-        mirror.get(request, self.cancel)
+        let mut response = mirror.get(request, self.cancel)?;
+        if let Response::Found { body, .. } = &mut response {
+            let inner = std::mem::replace(body, Box::new(io::empty()));
+            *body = Box::new(Counted { inner, bytes: self.bytes.clone() });
+        }
+        Ok(response)
     }
 
     /// Asks until there is an answer, and hands it on with its body read.
@@ -134,10 +156,22 @@ impl<'a> Remote<'a> {
     }
 
     /// A broken body of a cancelled call is a cancellation.
-    fn finish(&mut self, read: Result<Vec<u8>>) -> Result<Vec<u8>> {
-        let bytes = read.map_err(|error| self.cancel.check().err().unwrap_or(error))?;
-        self.bytes += bytes.len() as u64;
-        Ok(bytes)
+    fn finish(&self, read: Result<Vec<u8>>) -> Result<Vec<u8>> {
+        read.map_err(|error| self.cancel.check().err().unwrap_or(error))
+    }
+}
+
+/// A body whose bytes are counted as they are read.
+struct Counted {
+    inner: Box<dyn Read + Send>,
+    bytes: Arc<AtomicU64>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.bytes.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
     }
 }
 

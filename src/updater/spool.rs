@@ -1,9 +1,11 @@
 //! Downloads that were cut short, kept for the next run; here the pieces of a pack.
 //!
 //! Enters: verified pieces, as they come. Leaves: the same pieces in a later run, each verified
-//! again, whatever that run needs of them. `downloads/<blob>/<n>` holds what run `n` received, one
-//! record a piece: its digest, its length (u32, big-endian), its bytes. A record that a crash cut
-//! short ends its file; nothing here is synced, since what is lost is fetched again.
+//! again, whatever that run needs of them. `downloads/<blob>/<n>` holds one record a piece: its
+//! digest, its length (u32, big-endian), its bytes. A record that a crash cut short ends its file,
+//! and the next run begins file `n + 1`. `downloads/<blob>/beginning` holds the digest of a piece
+//! and the first of its bytes, which nothing covers yet. Nothing here is synced: what is lost is
+//! fetched again.
 
 use std::collections::{HashMap, HashSet};
 use std::io::{Read, Write};
@@ -18,8 +20,11 @@ use crate::store::{Disk, NewFile};
 const FOLDER: &str = "downloads";
 /// Name of a mark in a blob's folder.
 const REFUSED: &str = "refused";
+const BEGINNING: &str = "beginning";
 const HEADER: usize = Digest::LEN + 4;
-/// More runs than this for one blob: something is wrong with it, so it begins anew.
+/// A piece as it travels, sealed or not, bytes at most.
+const LONGEST: u64 = limits::PIECE + TAG;
+/// More files than this for one blob: something is wrong with it, so it begins anew.
 const RUNS: usize = 256;
 
 /// Where a piece lies.
@@ -36,10 +41,13 @@ pub(super) struct Spool<'a> {
     folder: String,
     places: HashMap<Digest, Place>,
     reading: Option<(Place, Box<dyn Read + Send>)>,
+    /// The file that this run adds to.
+    run: u64,
     writing: Option<Box<dyn NewFile>>,
-    next: u64,
     /// Bytes of all pieces.
     bytes: u64,
+    /// The first bytes of a piece that an earlier run received, unverified.
+    beginning: Option<(Digest, Vec<u8>)>,
 }
 
 /// The folder of what came of a blob.
@@ -92,9 +100,10 @@ impl<'a> Spool<'a> {
             folder,
             places: HashMap::new(),
             reading: None,
+            run: 0,
             writing: None,
-            next: 0,
             bytes: 0,
+            beginning: None,
         };
         let listing = |error| Error::storage("listing downloads", error);
         let mut runs: Vec<u64> = disk
@@ -109,9 +118,10 @@ impl<'a> Spool<'a> {
         }
         runs.sort_unstable();
         for run in runs {
-            spool.scan(run);
-            spool.next = run.saturating_add(1);
+            let torn = !spool.scan(run);
+            spool.run = run.saturating_add(u64::from(torn));
         }
+        spool.beginning = spool.load_beginning();
         Ok(spool)
     }
 
@@ -123,22 +133,32 @@ impl<'a> Spool<'a> {
         disk.remove_folder(FOLDER).map_err(|error| Error::storage("removing downloads", error))
     }
 
-    /// Finds the sound records of one run.
-    fn scan(&mut self, run: u64) {
-        let Ok(mut file) = self.disk.open(&format!("{}/{run}", self.folder)) else { return };
-        let mut at = 0;
+    /// Finds the sound records of one file; false if something else follows them.
+    fn scan(&mut self, run: u64) -> bool {
+        let path = format!("{}/{run}", self.folder);
+        let Ok(mut file) = self.disk.open(&path) else { return false };
+        let (mut at, mut end) = (0, 0);
         while let Some((sha256, length)) = read_header(&mut file) {
             at += HEADER as u64;
             let mut bytes = Vec::new();
             let read = file.by_ref().take(length).read_to_end(&mut bytes);
             if read.is_err() || bytes.len() as u64 != length || Digest::of(&bytes) != sha256 {
-                return;
+                break;
             }
             if self.places.insert(sha256, Place { run, at }).is_none() {
                 self.bytes += length;
             }
             at += length;
+            end = at;
         }
+        self.disk.length(&path).is_ok_and(|length| length == Some(end))
+    }
+
+    fn load_beginning(&self) -> Option<(Digest, Vec<u8>)> {
+        let limit = LONGEST + Digest::LEN as u64;
+        let kept = self.disk.read(&format!("{}/{BEGINNING}", self.folder), limit).ok()??;
+        let (sha256, bytes) = kept.split_first_chunk::<{ Digest::LEN }>()?;
+        Some((Digest::from_bytes(*sha256), bytes.to_vec()))
     }
 
     /// Bytes that earlier runs received.
@@ -184,7 +204,7 @@ impl<'a> Spool<'a> {
             Some(file) => file,
             None => {
                 self.disk.create_folder(&self.folder).map_err(storing)?;
-                self.disk.create(&format!("{}/{}", self.folder, self.next)).map_err(storing)?
+                self.disk.append(&format!("{}/{}", self.folder, self.run)).map_err(storing)?
             }
         };
         let length = u32::try_from(piece.length).unwrap_or(u32::MAX);
@@ -193,6 +213,26 @@ impl<'a> Spool<'a> {
         self.writing = Some(file);
         Ok(())
     }
+
+    /// The first bytes of `piece` that an earlier run received, unverified; none if there are none.
+    /// Hands them out once.
+    pub(super) fn take_beginning(&mut self, piece: &Piece) -> Vec<u8> {
+        let kept = self.beginning.take_if(|(sha256, _)| *sha256 == piece.sha256);
+        kept.map(|(_, bytes)| bytes)
+            .filter(|bytes| (bytes.len() as u64) < piece.length)
+            .unwrap_or_default()
+    }
+
+    /// Keeps the first bytes of `piece` for the next run. Where that fails they are fetched again.
+    pub(super) fn keep_beginning(&self, piece: &Piece, bytes: &[u8]) {
+        let kept = self.disk.create_folder(&self.folder).and_then(|()| {
+            let mut file = self.disk.create(&format!("{}/{BEGINNING}", self.folder))?;
+            file.write_all(&[&piece.sha256.as_bytes()[..], bytes].concat())
+        });
+        if let Err(error) = kept {
+            log::info!("the beginning of a piece is lost: {error}");
+        }
+    }
 }
 
 fn read_header(file: &mut impl Read) -> Option<(Digest, u64)> {
@@ -200,7 +240,7 @@ fn read_header(file: &mut impl Read) -> Option<(Digest, u64)> {
     file.read_exact(&mut header).ok()?;
     let (sha256, length) = header.split_first_chunk::<{ Digest::LEN }>()?;
     let length = u64::from(u32::from_be_bytes(length.try_into().ok()?));
-    (length <= limits::PIECE + TAG).then(|| (Digest::from_bytes(*sha256), length))
+    (length <= LONGEST).then(|| (Digest::from_bytes(*sha256), length))
 }
 
 #[cfg(test)]
@@ -262,6 +302,33 @@ mod tests {
         refuse(&disk, &blob);
         assert!(is_refused(&disk, &blob));
         assert!(Spool::open(&disk, &blob).unwrap().places.is_empty());
+    }
+
+    #[test]
+    fn runs_that_end_well_share_a_file() {
+        let (disk, blob) = (MemoryDisk::new(), Digest::of(b"blob"));
+        for n in 0..RUNS * 2 {
+            let (piece, bytes) = piece(u8::try_from(n % 256).unwrap(), 10 + n);
+            Spool::open(&disk, &blob).unwrap().save(&piece, &bytes).unwrap();
+        }
+        assert_eq!(disk.list(&format!("{FOLDER}/{blob}")).unwrap().len(), 1);
+        assert_eq!(Spool::open(&disk, &blob).unwrap().places.len(), RUNS * 2);
+    }
+
+    #[test]
+    fn the_beginning_of_a_piece_is_handed_out_once_and_for_that_piece_alone() {
+        let (disk, blob) = (MemoryDisk::new(), Digest::of(b"blob"));
+        let (first, bytes) = piece(1, 100);
+        Spool::open(&disk, &blob).unwrap().keep_beginning(&first, &bytes[..40]);
+        let mut spool = Spool::open(&disk, &blob).unwrap();
+        assert!(spool.take_beginning(&piece(2, 100).0).is_empty());
+        assert_eq!(spool.take_beginning(&first), bytes[..40]);
+        assert!(spool.take_beginning(&first).is_empty());
+        // More than the piece has is not its beginning.
+        spool.keep_beginning(&first, &bytes);
+        assert!(Spool::open(&disk, &blob).unwrap().take_beginning(&first).is_empty());
+        disk.create(&format!("{FOLDER}/{blob}/{BEGINNING}")).unwrap().write_all(b"torn").unwrap();
+        assert!(Spool::open(&disk, &blob).unwrap().take_beginning(&first).is_empty());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::install::{Held, Install, Opening};
-use super::ledger::Ledger;
+use super::ledger::{Allowance, Ledger};
 use super::look::{Candidate, Seen};
 use super::meter::Meter;
 use super::remote::Remote;
@@ -165,7 +165,7 @@ impl Updater {
         }
         self.tidy_up();
         self.tell(&Event::Synced)?;
-        (done.bytes, done.requests) = (remote.bytes, remote.requests);
+        (done.bytes, done.requests) = (remote.bytes(), remote.requests);
         Ok(done)
     }
 
@@ -227,7 +227,7 @@ impl Updater {
 
     /// Bytes that fetching it takes; unless `look` is set, at most so many.
     fn estimate(&self, candidate: &Candidate, remote: &mut Remote<'_>, look: bool) -> Result<u64> {
-        self.installing(candidate, remote, u64::MAX, &mut |_| (), |install| {
+        self.installing(candidate, remote, Allowance::UNLIMITED, &mut |_| (), |install| {
             install.estimate(&candidate.manifest, look)
         })
     }
@@ -270,7 +270,7 @@ impl Updater {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(Via, Option<&'static str>)> {
         let disk = &**self.store.disk();
-        let (id, before) = (bundle_id(&candidate.bytes), remote.bytes);
+        let (id, before) = (bundle_id(&candidate.bytes), remote.bytes());
         let mut ledger = Ledger::load(disk);
         let allowance = ledger.allowance(self.clock.now(), id, candidate.manifest.pack.length)?;
         let outcome = self.installing(candidate, remote, allowance, progress, |install| {
@@ -283,7 +283,7 @@ impl Updater {
         {
             log::warn!("{error}");
         }
-        ledger.note(self.clock.now(), id, remote.bytes.saturating_sub(before), &outcome);
+        ledger.note(self.clock.now(), id, remote.bytes().saturating_sub(before), &outcome);
         ledger.save(disk);
         outcome
     }
@@ -293,7 +293,7 @@ impl Updater {
         &self,
         candidate: &Candidate,
         remote: &mut Remote<'_>,
-        allowance: u64,
+        allowance: Allowance,
         progress: &mut dyn FnMut(Progress),
         work: impl FnOnce(&mut Install<'_, '_, '_>) -> Result<T>,
     ) -> Result<T> {
@@ -312,10 +312,11 @@ impl Updater {
             held.push(Held::new(index, Box::new(contents)));
         }
         let content = candidate.content.as_ref();
+        let meter = Meter::new(allowance, remote, progress);
         work(&mut Install {
             store: &self.store,
             remote,
-            meter: Meter::new(allowance, progress),
+            meter,
             held: &held,
             max_bundle: self.config.max_bundle,
             opening: content.map(|content| Opening { app: &self.config.app, content }),
