@@ -98,6 +98,10 @@ pub struct Forge {
     pub app: &'static str,
     /// A file that every version has, if any.
     pub same: Option<Vec<u8>>,
+    /// Bytes of noise that releases carry besides, in files of 200 kB.
+    pub noise: usize,
+    /// Small files that releases carry besides.
+    pub small: usize,
     /// Changes to snapshot and timestamp before they are signed.
     pub change_snapshot: fn(&mut Value),
     pub change_timestamp: fn(&mut Value),
@@ -143,6 +147,8 @@ impl Forge {
             now,
             app,
             same: None,
+            noise: 0,
+            small: 0,
             change_snapshot: |_| {},
             change_timestamp: |_| {},
         };
@@ -257,6 +263,12 @@ impl Forge {
         fs::write(web.path().join("app.js"), format!("// {version}\n").repeat(2000)).unwrap();
         if let Some(same) = &self.same {
             fs::write(web.path().join("same.bin"), same).unwrap();
+        }
+        for (at, noise) in noise(self.noise).chunks(200_000).enumerate() {
+            fs::write(web.path().join(format!("noise-{at}.bin")), noise).unwrap();
+        }
+        for at in 0..self.small {
+            fs::write(web.path().join(format!("small-{at}.js")), format!("// {at}")).unwrap();
         }
         web
     }
@@ -389,6 +401,18 @@ impl Forge {
             "index": text(&index), "metadata": metadata,
         })
     }
+}
+
+/// Bytes that do not compress, the same each time.
+fn noise(length: usize) -> Vec<u8> {
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_be_bytes()[0]
+    };
+    (0..length).map(|_| next()).collect()
 }
 
 /// How timestamp and snapshot list a file.

@@ -16,14 +16,17 @@ mod bytes;
 mod channels;
 mod delegations;
 mod device;
+#[allow(dead_code, reason = "tests/networks uses the rest")]
 mod forge;
 mod freeze;
 mod offers;
 mod patches;
+#[allow(dead_code, reason = "tests/networks uses the rest")]
 mod phone;
 mod recovery;
 mod rollback;
 mod sealed;
 mod signatures;
+#[allow(dead_code, reason = "tests/networks uses the rest")]
 mod site;
 mod thieves;

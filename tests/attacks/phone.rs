@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +11,7 @@ use std::time::Duration;
 use farad::Error;
 use farad::builtin::Builtin;
 use farad::config::Config;
-use farad::fetch::{Http, HttpOptions};
+use farad::fetch::{Http, HttpOptions, Request, Response, Transport};
 use farad::host::{Clock, System};
 use farad::native::Native;
 use farad::progress::Cancel;
@@ -36,15 +37,47 @@ impl Clock for Wrist {
     }
 }
 
+/// HTTP whose answers' bytes are counted.
+struct Counting {
+    http: Http,
+    came: Arc<AtomicU64>,
+}
+
+struct CountingBody {
+    body: Box<dyn Read + Send>,
+    came: Arc<AtomicU64>,
+}
+
+impl Transport for Counting {
+    fn get(&self, request: &Request<'_>, cancel: &Cancel) -> Result<Response, Error> {
+        let response = self.http.get(request, cancel)?;
+        let Response::Found { etag, date, from, body } = response else { return Ok(response) };
+        let body = Box::new(CountingBody { body, came: self.came.clone() });
+        Ok(Response::Found { etag, date, from, body })
+    }
+}
+
+impl Read for CountingBody {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.body.read(buffer)?;
+        self.came.fetch_add(count as u64, Ordering::SeqCst);
+        Ok(count)
+    }
+}
+
 /// A phone with the app installed.
 pub struct Phone {
     pub home: tempfile::TempDir,
     pub config: Config,
     pub url: String,
+    /// Addresses that are asked where the first one fails.
+    pub mirrors: Vec<String>,
+    /// How the first address is asked; the others by default.
     pub http: HttpOptions,
     /// What opens sealed releases.
     pub opening: Vec<OpeningKey>,
     clock: Wrist,
+    came: Arc<AtomicU64>,
 }
 
 impl Phone {
@@ -61,9 +94,11 @@ impl Phone {
             home: tempfile::tempdir().unwrap(),
             config,
             url: site.url(),
+            mirrors: Vec::new(),
             http: HttpOptions::default(),
             opening: Vec::new(),
             clock: Wrist(Arc::new(AtomicU64::new(NOW))),
+            came: Arc::default(),
         }
     }
 
@@ -98,17 +133,33 @@ impl Phone {
         self.clock.0.fetch_add(seconds, Ordering::SeqCst);
     }
 
+    /// What its clock says.
+    pub fn now(&self) -> u64 {
+        self.clock.now().seconds()
+    }
+
+    /// Bytes of answers that came since the last call.
+    pub fn came(&self) -> u64 {
+        self.came.swap(0, Ordering::SeqCst)
+    }
+
     /// The app's process, started anew.
     pub fn updater(&self) -> Updater {
-        Updater::new(
+        let http = |url: &String, options: &HttpOptions| {
+            let http = Http::new(url, options).unwrap();
+            Arc::new(Counting { http, came: self.came.clone() })
+        };
+        let updater = Updater::new(
             self.config.clone(),
             Arc::new(RealDisk::new(self.storage()).unwrap()),
-            Arc::new(Http::new(&self.url, &self.http).unwrap()),
+            http(&self.url, &self.http),
             Arc::new(self.clock.clone()),
             Arc::new(System),
             Builtin::Folder(self.home.path().join("builtin")),
         )
-        .with_opening_keys(Arc::new(self.opening.clone()))
+        .with_opening_keys(Arc::new(self.opening.clone()));
+        let mirrors = self.mirrors.iter().map(|url| http(url, &HttpOptions::default()));
+        mirrors.fold(updater, |updater, mirror| updater.with_mirror(mirror))
     }
 
     pub fn sync(&self) -> Result<Synced, Error> {
