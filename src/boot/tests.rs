@@ -355,6 +355,42 @@ fn below_the_floor_falls_to_what_is_allowed_and_last_to_the_rule_of_last_resort(
 }
 
 #[test]
+fn what_ran_before_is_no_fallback_once_it_was_tried_anew_and_given_up() {
+    for told in [false, true] {
+        let mut world = World::new();
+        world.install(1);
+        world.install(2);
+        // A rollback to 1, on a phone where 2 is damaged.
+        world.tell(Event::Chosen(bundle(1))).unwrap();
+        world.damaged.insert(id(2));
+        assert_eq!(world.start().which, bundle(1));
+        let launch = world.start();
+        if told {
+            let failed = Event::Failed(launch.token.unwrap(), Reason::Reported);
+            assert_eq!(world.tell(failed).unwrap().unwrap().id, id(1));
+        }
+        for _ in 0..2 {
+            assert_eq!(world.start().which, Which::Builtin, "{told}");
+        }
+        assert_eq!(world.record.previous, None);
+    }
+}
+
+#[test]
+fn what_is_tried_anew_is_not_confirmed_by_the_revocation_of_what_ran() {
+    let mut world = World::new();
+    world.install(1);
+    world.install(2);
+    world.tell(Event::Chosen(bundle(1))).unwrap();
+    assert_eq!(world.start().which, bundle(1));
+    world.bundles.get_mut(&id(2)).unwrap().standing = Standing::Revoked;
+    let launch = world.start();
+    assert_eq!((launch.which, world.record.confirmed), (bundle(1), Which::Builtin));
+    world.tell(Event::Ready(launch.token.unwrap())).unwrap();
+    assert_eq!(world.record.confirmed, bundle(1));
+}
+
+#[test]
 fn a_damaged_bundle_is_passed_over_and_never_blocked() {
     let mut world = World::new();
     world.install(1);
