@@ -83,20 +83,25 @@ fn a_beginning_that_is_wrong_costs_one_more_fetch_from_the_server_that_has_it_ri
 #[test]
 fn what_was_kept_of_an_index_is_verified_before_it_is_used() {
     let update = some_files();
-    let kept = update.phone.storage().join("downloads").join(&update.index["blobs/".len()..]);
-    for part in [1, 2] {
-        update.doom(&update.index, Fate::Cut(2_000));
-        update.phone.sync().unwrap_err();
-        let bytes = fs::read(&kept).unwrap();
-        let mut changed = bytes.clone();
-        *changed.last_mut().unwrap() ^= 1;
-        for damaged in [&changed[..], &bytes[..bytes.len() / 2], b"", b"no line", b"0 \"etag\"\n"] {
-            fs::write(&kept, damaged).unwrap();
-            update.doom(&update.index, Fate::Cut(0));
-            assert_eq!(update.phone.refused(), "network", "{part}");
-        }
-        fs::write(&kept, changed).unwrap();
+    let folder = update.phone.storage().join("downloads").join(&update.index["blobs/".len()..]);
+    update.doom(&update.index, Fate::Cut(2_000));
+    update.phone.sync().unwrap_err();
+    update.doom(&update.index, Fate::Cut(0));
+    let kept = fs::read(folder.join("whole")).unwrap();
+    assert_eq!(kept.len(), 2_000);
+    let mut changed = kept.clone();
+    changed[1_000] ^= 1;
+    let all = vec![b'x'; usize::try_from(update.length(&update.index)).unwrap()];
+    let longer = [&all[..], b"x"].concat();
+    for damaged in [&changed[..], &kept[..1_000], b"", &all, &longer] {
+        fs::write(folder.join("whole"), damaged).unwrap();
+        assert_eq!(update.phone.refused(), "network");
     }
+    for line in ["", "0", "0 \"another\"\n", "9 \"another\"\n", "x\n\n"] {
+        fs::write(folder.join("version"), line).unwrap();
+        assert_eq!(update.phone.refused(), "network");
+    }
+    fs::write(folder.join("whole"), changed).unwrap();
     update.mend();
     update.arrives();
     assert!(files(&update.phone.storage().join("downloads")).is_empty());
