@@ -4,7 +4,7 @@
 //! set in which every file vouches for the next. Refuses: everything that
 //! [`crate::TrustKind`] names. Pure: time is passed in, nothing is kept or fetched here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::envelope::Envelope;
 use super::key::Key;
@@ -198,11 +198,13 @@ impl Set {
         check_version(role, &targets.common, listing)?;
         self.fresh(role, &targets.common)?;
         // A delegated file that were kept in the snapshot's place would take with it the memory of
-        // which versions this device has seen.
+        // which versions this device has seen. And what verified by the keys of one delegation must
+        // not pass for what another of the same name asks for.
         let delegations = targets.delegations.iter().flat_map(|delegations| &delegations.roles);
+        let mut names = BTreeSet::new();
         for name in delegations.map(|delegation| delegation.name.as_str()) {
-            if name.is_empty() || TOP_LEVEL.contains(&name) {
-                let detail = format!("it delegates to a role named {name:?}");
+            if name.is_empty() || TOP_LEVEL.contains(&name) || !names.insert(name) {
+                let detail = format!("it delegates to a role named {name:?}, or twice to it");
                 return Err(TrustError::new(role, TrustKind::Malformed, detail));
             }
         }

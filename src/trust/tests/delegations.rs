@@ -150,3 +150,25 @@ fn a_role_that_expired_or_does_not_verify_ends_the_search() {
         }
     }
 }
+
+#[test]
+fn one_file_delegates_to_a_role_once() {
+    // By other keys the second time: what is verified for the first must not serve the second.
+    let mut repo = Repo::new();
+    delegate(&mut repo.targets, "shared", &["a"], &["x/*"], true);
+    delegate(&mut repo.targets, "shared", &["b"], &["y/*"], true);
+    repo.targets.common.version = 2;
+    repo.role("shared", &["a"]);
+    repo.put("shared", "x/file", b"x");
+    repo.put("shared", "y/file", b"y");
+    repo.publish();
+    let mut device = Device::new(&repo);
+    for path in ["x/file", "y/file"] {
+        match device.get(&repo, path) {
+            Err(Error::Trust(error)) => {
+                assert_eq!((&*error.role, error.kind), ("targets", TrustKind::Malformed));
+            }
+            other => panic!("{path}: {other:?}"),
+        }
+    }
+}

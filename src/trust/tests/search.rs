@@ -78,11 +78,17 @@ fn graphs(
                     lists,
                     expired,
                     in_snapshot: !missing,
-                    edges: edges.into_iter().map(edge).collect(),
+                    edges: once_each(edges.into_iter().map(edge)),
                 })
                 .collect()
         })
     })
+}
+
+/// The first edge to each role: a file delegates to a role once.
+fn once_each(edges: impl Iterator<Item = Edge>) -> Vec<Edge> {
+    let mut seen = std::collections::BTreeSet::new();
+    edges.filter(|edge| seen.insert(edge.to)).collect()
 }
 
 fn name(role: usize) -> String {
