@@ -5,6 +5,8 @@
 import type { FaradError } from './definitions.js';
 
 const TRIED = 'farad.worker-removed';
+/** A page that registers its worker again while it is being removed needs a second go. */
+const TRIES = 3;
 
 /** The part of `window` that is needed; tests pass their own. */
 export interface Surroundings {
@@ -27,11 +29,12 @@ export class Worker {
 
   /**
    * Unregisters the origin's workers, empties Cache Storage, and loads the page anew. Never
-   * resolves; rejects with `stale-token` where the page that came in its place has a worker too.
+   * resolves; rejects with `stale-token` where pages that came in its place had a worker too.
    */
   async remove(): Promise<never> {
-    if (this.around.sessionStorage.getItem(TRIED) !== null) throw stillThere();
-    this.around.sessionStorage.setItem(TRIED, '1');
+    const tried = Number(this.around.sessionStorage.getItem(TRIED) ?? 0);
+    if (tried >= TRIES) throw stillThere();
+    this.around.sessionStorage.setItem(TRIED, String(tried + 1));
     this.around.console.warn(
       'Farad: a service worker served this page, perhaps from an older bundle; it is removed. ' +
         'Register none in the native app.',

@@ -119,20 +119,23 @@ test('a page that came through a service worker removes it, loads anew and confi
 
 test('where the worker comes back, the page is left as it is and ready says so', async () => {
   const { calls, native: plugin } = native();
-  const { around, did, stored } = surroundings(true);
-  new Page(plugin, new Worker(around));
-  await settled();
+  const stored = new Map<string, string>();
+  for (let tries = 1; tries <= 3; tries += 1) {
+    const { around, did } = surroundings(true, stored);
+    new Page(plugin, new Worker(around));
+    await settled();
+    expect(did).toContain('reload');
+  }
   const again = surroundings(true, stored);
   const page = new Page(plugin, new Worker(again.around));
   const farad = facade(plugin, () => page.attachedNonce());
   await expect(farad.ready()).rejects.toMatchObject({ code: 'stale-token' });
-  expect(did).toHaveLength(3);
   expect(again.did).toEqual([]);
   expect(calls).toEqual([]);
 });
 
 test('a page without a worker lets the next worker be removed', async () => {
-  const stored = new Map([['farad.worker-removed', '1']]);
+  const stored = new Map([['farad.worker-removed', '3']]);
   new Page(native().native, new Worker(surroundings(false, stored).around));
   const later = surroundings(true, stored);
   new Page(native().native, new Worker(later.around));

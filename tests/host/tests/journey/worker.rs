@@ -43,10 +43,12 @@ fn a_service_worker_does_not_confirm_a_release_that_it_hides() {
     app.eval("void Farad.sync({ apply: 'now' })");
     app.until("document.title === '1.1.0' && answer");
     let seen = app.eval("localStorage.getItem('seen')");
-    assert_eq!(
-        seen, " 1.0.0:loaded 1.0.0:ready 1.0.0:loaded 1.1.0:loaded 1.1.0:ready",
-        "the worker's page came up once more, and said nothing"
-    );
+    // The worker's page came up once more, and said nothing. As it registers its worker anew, that
+    // may take a second go.
+    let seen = seen.as_str().unwrap();
+    assert!(seen.starts_with(" 1.0.0:loaded 1.0.0:ready 1.0.0:loaded 1.1.0:loaded"), "{seen}");
+    assert!(seen.ends_with("1.1.0:loaded 1.1.0:ready"), "{seen}");
+    assert_eq!(seen.matches(":ready").count(), 2, "{seen}");
     assert_eq!(app.eval("navigator.serviceWorker.getRegistrations().then((all) => all.length)"), 0);
     assert_eq!(app.eval("caches.keys()"), json!([]));
     app.kill();
