@@ -365,10 +365,9 @@ fn apply(state: &mut State, effect: &Effect, record: &Record) {
             (state.marks[at(id)], state.excused[at(id)]) = (0, false);
         }
         Effect::Write => {
-            if state.is_foreign() {
+            if state.write(record) {
                 (state.lost, state.proven) = ([0; 2], [false; 2]);
             }
-            state.write(record);
             if record.trial.as_ref().is_some_and(|trial| trial.token == token("fresh")) {
                 for process in &mut state.processes {
                     if let Process::Shows(n, Held::Newest) = *process {
@@ -413,6 +412,14 @@ pub fn settles(
             moves.sync(&state, target, false);
             if let Some((_, after)) = moves.after.pop() {
                 state = after?;
+            }
+            // The app gives its word, and what rests gets another chance.
+            for event in [Event::Apply, Event::Synced] {
+                moves.after.clear();
+                moves.event("settling", &state, None, &event);
+                if let Some((_, after)) = moves.after.pop() {
+                    state = after?;
+                }
             }
         }
     }

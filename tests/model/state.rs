@@ -198,11 +198,13 @@ impl State {
         }
     }
 
-    /// Writes a record.
-    pub fn write(&mut self, record: &Record) {
+    /// Writes a record. True if the one before was about another build.
+    pub fn write(&mut self, record: &Record) -> bool {
         let small = |n: u32| u8::try_from(n).unwrap();
+        let upgraded = record.native == native(true);
+        let changed = self.record.is_some_and(|before| before.upgraded != upgraded);
         self.record = Some(Small {
-            upgraded: record.native == native(true),
+            upgraded,
             confirmed: small_which(record.confirmed),
             trial: record.trial.as_ref().map(|t| (number(&t.id), small(t.attempts.min(9)))),
             next: record.next.map(small_which),
@@ -211,11 +213,7 @@ impl State {
             early_crashes: small(record.early_crashes.min(farad::boot::EARLY_CRASHES)),
             suspended: record.suspended,
         });
-    }
-
-    /// Whether the record is about another build than the one that runs.
-    pub fn is_foreign(&self) -> bool {
-        self.record.is_some_and(|record| record.upgraded != self.upgraded)
+        changed
     }
 
     /// What policy says of a bundle; 0 is the built-in one.
