@@ -8,7 +8,7 @@ use crate::sweep::{Seeded, say};
 use crate::verdict::assert_survives;
 
 /// Runs without `FARAD_RUNS`.
-const RUNS: u64 = 80;
+const RUNS: u64 = 60;
 
 fn setting(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|value| value.parse().unwrap())

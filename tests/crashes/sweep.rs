@@ -17,7 +17,7 @@ use crate::verdict::assert_survives;
 const ALL_PARTS_OF: usize = 6;
 const DRAWN: u64 = 64;
 /// Without `FARAD_SWEEP=all` one operation in so many is tried.
-const SHARE: usize = 32;
+const SHARE: usize = 48;
 
 /// What was tried.
 #[derive(Default)]
