@@ -13,8 +13,8 @@ const LANGUAGES: [&str; 2] = ["kotlin", "swift"];
 /// Builds the library as phones get it, for this machine, and returns the folder it is in. Not
 /// stripped: the generator reads its symbols.
 pub(crate) fn library() -> Result<PathBuf> {
-    let args = ["build", "--quiet", "--package", "farad", "--lib", "--no-default-features"];
-    shell::run(command("cargo", &args).args(["--features", "ffi"]))?;
+    let args = ["rustc", "--quiet", "--package", "farad", "--lib", "--crate-type", "cdylib"];
+    shell::run(command("cargo", &args).args(["--no-default-features", "--features", "ffi"]))?;
     Ok(root().join("target/debug"))
 }
 
