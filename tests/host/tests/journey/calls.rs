@@ -23,14 +23,25 @@ fn errors_have_their_codes_and_their_data() {
     assert_eq!(error["data"], data);
     let event = app.until("events.find(({ name }) => name === 'updateFailed')?.data");
     assert_eq!(event, json!({ "code": "http-status", "stage": "check" }));
+    app.kill();
+
+    // A phone of its own each time: what a server said of patience is kept, and would be the answer.
+    let fresh = |publisher: &Publisher| {
+        let mut phone = Phone::plain(Platform::Android, publisher, &json!({}));
+        phone.app.settings["url"] = json!(publisher.url());
+        phone
+    };
     // While the core waits to ask the server again, the page may end it.
+    let phone = fresh(&publisher);
+    let app = phone.start();
+    app.shows("1.0.0");
     let ended =
         app.eval("(() => { const run = settled(Farad.sync()); Farad.cancel(); return run; })()");
     assert_eq!((&ended["code"], &ended["data"]["retryable"]), (&json!("cancelled"), &json!(false)));
 
     app.kill();
     publisher.serve(Faults { corrupt: 1.0, ..Faults::default() });
-    phone.app.settings["url"] = json!(publisher.url());
+    let phone = fresh(&publisher);
     let app = phone.start();
     app.shows("1.0.0");
     let error = app.eval("settled(Farad.check())");
@@ -41,6 +52,7 @@ fn errors_have_their_codes_and_their_data() {
     assert_eq!(app.eval("settled(Farad.getState())")["lastError"]["code"], error["code"]);
 
     app.kill();
+    let phone = fresh(&publisher);
     publisher.stop_serving();
     let app = phone.start();
     app.shows("1.0.0");
