@@ -1,6 +1,6 @@
 //! The face for Kotlin and Swift: plain data in, plain data out, no decision of its own.
 //!
-//! Enters: what the native shell knows, as records. Leaves: answers of [`pilot`] and [`updater`], and
+//! Enters: what the native shell knows, as records. Leaves: answers of `pilot` and `updater`, and
 //! calls of the shell's own objects. Refuses: nothing by itself; every call that works returns a
 //! result, so that a panic in here becomes an error there, and what the shell's objects throw is
 //! logged and breaks nothing. No lock is held while they are called. Calls block the thread they are

@@ -17,7 +17,7 @@ pub struct Exit {
     pub reason: ExitReason,
     /// When, by the wall clock, milliseconds since the epoch.
     pub at: u64,
-    /// The last [`Note`] of that process, as it was handed out; empty if there was none.
+    /// The last note of that process, as it was handed out; empty if there was none.
     pub note: String,
 }
 
