@@ -16,8 +16,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use crate::commands::{
-    Report, channel, device, embed, init, key, policy, prune, refresh, release, rollout, sign,
-    status, verify,
+    Report, channel, device, embed, init, key, policy, promote, prune, refresh, release, rollout,
+    sign, status, verify,
 };
 use crate::failure::{Failure, Result};
 use crate::passphrase::Passphrases;
@@ -58,7 +58,7 @@ enum Command {
     Embed(embed::EmbedArgs),
     /// Release the very same content in another channel
     #[command(after_help = "Example: farad promote 1.4.0 --from beta --to production --rollout 5%")]
-    Promote(release::Promote),
+    Promote(promote::Promote),
     /// Change who gets the current offer
     #[command(after_help = "Example: farad rollout production --percent 50")]
     Rollout(rollout::RolloutArgs),
@@ -158,7 +158,7 @@ fn dispatch(cli: &Cli) -> Result<Report> {
         }
         Command::Embed(args) => embed::run(args, config, &passphrases),
         Command::Promote(args) => {
-            working("promoting", |progress| release::promote(args, config, &passphrases, progress))
+            working("promoting", |progress| promote::run(args, config, &passphrases, progress))
         }
         Command::Rollout(args) => rollout::run(args, config, &passphrases),
         Command::Rollback(args) => rollout::rollback(args, config, &passphrases),

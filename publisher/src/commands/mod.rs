@@ -8,6 +8,7 @@ pub(crate) mod init;
 pub(crate) mod key;
 mod outcome;
 pub(crate) mod policy;
+pub(crate) mod promote;
 pub(crate) mod prune;
 pub(crate) mod refresh;
 pub(crate) mod release;

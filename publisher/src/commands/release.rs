@@ -1,11 +1,10 @@
-//! `farad release` and `farad promote`: new releases, and who is offered them.
+//! `farad release`: a web folder becomes a release, and is offered.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use farad::digest::Digest;
-use farad::host::System;
 use farad::id::Channel;
 use farad::limits;
 use farad::native::{NativeRange, Range};
@@ -20,9 +19,9 @@ use super::channel::last_sequence;
 use super::{Report, Workspace, dry_note, percent, salt};
 use crate::edit::{BlobSource, Edit};
 use crate::failure::{Failure, Result};
-use crate::opening::{self, Opener};
+use crate::opening;
 use crate::passphrase::Passphrases;
-use crate::patches::{self, Patches, Unpacked};
+use crate::patches;
 use crate::project::ChannelSettings;
 use crate::repository::ChannelDocuments;
 use crate::webfolder::WebFolder;
@@ -62,28 +61,6 @@ pub(crate) struct Release {
     /// Release openly in a channel whose last release is sealed
     #[arg(long)]
     unseal: bool,
-    /// Check and sign, write nothing
-    #[arg(long)]
-    dry_run: bool,
-}
-
-/// Arguments of `farad promote`.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Promote {
-    /// Version to promote
-    version: String,
-    /// Channel it was released in
-    #[arg(long)]
-    from: String,
-    /// Channel to release it in
-    #[arg(long)]
-    to: String,
-    /// Share of installations that get it
-    #[arg(long, default_value = "100%", value_parser = share)]
-    rollout: u32,
-    /// Make patches from so many of the newest releases there, and from every embedded one
-    #[arg(long, default_value_t = 10)]
-    patches: usize,
     /// Check and sign, write nothing
     #[arg(long)]
     dry_run: bool,
@@ -194,92 +171,15 @@ pub(crate) fn run(
     Ok(outcome.report(text, describe(&manifest, args.rollout)))
 }
 
-pub(crate) fn promote(
-    args: &Promote,
-    config: &Path,
-    passphrases: &Passphrases,
-    progress: &(dyn Fn(Progress) + Sync),
-) -> Result<Report> {
-    let workspace = Workspace::open(config, passphrases)?;
-    let (_, _, from) = workspace.channel(&args.from)?;
-    let (channel, settings, to) = workspace.channel(&args.to)?;
-    refuse_same_version(&to, &args.version, &channel)?;
-    let (_, source) = find_version(&from, &args.version, &args.from)?;
-    if source.seal.is_some() != settings.sealed {
-        let (from, to) = if settings.sealed { ("open", "sealed") } else { ("sealed", "open") };
-        let message = format!("{} is {from} and {channel} is {to}; release it there", args.version);
-        return Err(Failure::new("seal-differs", message));
-    }
-    let mut edit = Edit::default();
-    let Patches { made: patches, lacking } =
-        patches_there(&workspace, &to, source, args.patches, &mut edit, progress)?;
-    let manifest = Manifest {
-        channel: channel.clone(),
-        sequence: next_sequence(&to),
-        created: workspace.now,
-        seal: opening::promoted(&workspace, &channel, source)?,
-        patches,
-        ..source.clone()
-    };
-    let offer = Offering { share: args.rollout, mandatory: false };
-    list(&workspace, &mut edit, &channel, &settings, &to, &manifest, offer)?;
-    let outcome = workspace.publish(edit, args.dry_run)?;
-    let text = format!(
-        "Promoted {} from {} to {channel} (sequence {}) for {}{}{}{}.",
-        manifest.version,
-        args.from,
-        manifest.sequence,
-        percent(args.rollout),
-        patches_note(&manifest, &lacking),
-        sealed_note(&workspace, &manifest),
-        dry_note(args.dry_run),
-    );
-    Ok(outcome.report(text, describe(&manifest, args.rollout)))
-}
-
-/// The patches of a promoted release: those it has, and such from what the other channel's phones
-/// have.
-fn patches_there(
-    workspace: &Workspace,
-    documents: &ChannelDocuments,
-    source: &Manifest,
-    count: usize,
-    edit: &mut Edit,
-    progress: &(dyn Fn(Progress) + Sync),
-) -> Result<Patches> {
-    let mut patches = source.patches.clone();
-    let opened = Opener::new(workspace).content(source);
-    let content = match opened {
-        Ok(content) if count > 0 => content,
-        Ok(_) => return Ok(Patches { made: patches, lacking: Vec::new() }),
-        // Who cannot open a release can promote it all the same.
-        Err(failure) => return Ok(Patches { made: patches, lacking: vec![failure.message] }),
-    };
-    let bundle = Unpacked::of(workspace, source)?;
-    let sealer = content.map(|content| Sealer::again(&workspace.project.app, content, &System));
-    let release = patches::Release {
-        folder: &bundle.files(),
-        index: &bundle.index,
-        layout: &bundle.layout,
-        sealer: sealer.as_ref(),
-        description: source.index.length + source.layout.length,
-    };
-    let known: Vec<Digest> = patches.iter().map(|patch| patch.base).collect();
-    let more = patches::add(workspace, documents, &release, (count, &known), edit, progress)?;
-    patches.extend(more.made);
-    patches.truncate(limits::PATCHES / 2);
-    Ok(Patches { made: patches, lacking: more.lacking })
-}
-
 /// To whom a release is offered.
 #[derive(Clone, Copy)]
-struct Offering {
-    share: u32,
-    mandatory: bool,
+pub(super) struct Offering {
+    pub(super) share: u32,
+    pub(super) mandatory: bool,
 }
 
 /// Lists a manifest and offers it before what is offered to everyone now.
-fn list(
+pub(super) fn list(
     workspace: &Workspace,
     edit: &mut Edit,
     channel: &Channel,
@@ -340,13 +240,13 @@ pub(crate) fn find_version<'a>(
     })
 }
 
-fn next_sequence(documents: &ChannelDocuments) -> u64 {
+pub(super) fn next_sequence(documents: &ChannelDocuments) -> u64 {
     let listed = documents.releases.keys().next_back().copied().unwrap_or(0);
     // What has left the list keeps its sequence all the same.
     listed.max(last_sequence(&documents.policy)) + 1
 }
 
-fn refuse_same_version(
+pub(super) fn refuse_same_version(
     documents: &ChannelDocuments,
     version: &str,
     channel: &Channel,
@@ -442,7 +342,7 @@ fn notes(path: &Path, sealer: Option<&Sealer<'_>>) -> Result<(Blob, Vec<u8>)> {
 }
 
 /// What a download takes by a patch.
-fn patches_note(manifest: &Manifest, lacking: &[String]) -> String {
+pub(super) fn patches_note(manifest: &Manifest, lacking: &[String]) -> String {
     let lengths = || manifest.patches.iter().map(|patch| patch.blob.length);
     let made = match (lengths().min(), lengths().max()) {
         (Some(least), Some(most)) => {
@@ -455,12 +355,12 @@ fn patches_note(manifest: &Manifest, lacking: &[String]) -> String {
 }
 
 /// For whom a release is sealed.
-fn sealed_note(workspace: &Workspace, manifest: &Manifest) -> String {
+pub(super) fn sealed_note(workspace: &Workspace, manifest: &Manifest) -> String {
     let names = manifest.seal.as_ref().map(|seal| opening::names(&workspace.project, seal));
     names.map_or_else(String::new, |names| format!(", sealed for {}", names.join(", ")))
 }
 
-fn describe(manifest: &Manifest, share: u32) -> serde_json::Value {
+pub(super) fn describe(manifest: &Manifest, share: u32) -> serde_json::Value {
     json!({
         "channel": manifest.channel,
         "version": manifest.version,
