@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::Read;
 
 use farad::release::{Blob, Index, Layout, Manifest};
-use farad::seal::{ContentKey, Object, ObjectKey};
+use farad::seal::{ContentKey, Object};
 use farad::store::RealDisk;
 use farad::unpack::{Stream, decode, unpack};
 
@@ -45,7 +45,7 @@ impl Contents<'_> {
         let folder = tempfile::tempdir().map_err(failed)?;
         let disk = RealDisk::new(folder.path()).map_err(failed)?;
         let mut pieces = Stream::new(self.read(&manifest.pack)?);
-        let key = object_key(manifest, &manifest.pack, Object::Pack, content)?;
+        let key = manifest.pack.key(&manifest.app, Object::Pack, content)?;
         unpack(&mut pieces, key.as_ref(), &|_| true, &index, &layout, &disk, "files")?;
         Ok(Some(index))
     }
@@ -78,7 +78,7 @@ impl Contents<'_> {
             .take(blob.length)
             .read_to_end(&mut bytes)
             .map_err(|error| Failure::new("storage", format!("{}: {error}", blob.path())))?;
-        let key = object_key(manifest, blob, kind, content)?;
+        let key = blob.key(&manifest.app, kind, content)?;
         Ok(decode(&bytes, key, blob, kind.as_str())?)
     }
 
@@ -93,17 +93,6 @@ impl Contents<'_> {
         let file = File::open(&path).map_err(|error| Failure::file("reading", &path, &error))?;
         Ok(Box::new(file))
     }
-}
-
-fn object_key(
-    manifest: &Manifest,
-    blob: &Blob,
-    kind: Object,
-    content: Option<&ContentKey>,
-) -> Result<Option<ObjectKey>> {
-    let both = content.zip(blob.salt);
-    let key = both.map(|(content, salt)| content.object(&manifest.app, kind, &salt));
-    Ok(key.transpose()?)
 }
 
 /// How the files of `new` differ from those of `old`, one line each.

@@ -209,9 +209,7 @@ impl Base {
     }
 
     fn key(&self, app: &AppId, blob: &Blob, kind: Object) -> Result<Option<ObjectKey>> {
-        let both = self.content.as_ref().zip(blob.salt);
-        let key = both.map(|(content, salt)| content.object(app, kind, &salt));
-        Ok(key.transpose()?)
+        Ok(blob.key(app, kind, self.content.as_ref())?)
     }
 }
 

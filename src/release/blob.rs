@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
-use crate::seal::{PADDING, Shape};
+use crate::error::{Error, Result};
+use crate::id::AppId;
+use crate::seal::{ContentKey, Object, ObjectKey, PADDING, Shape};
 
 /// A signed reference to `blobs/<sha256>`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +65,20 @@ impl Blob {
             }
         }
         Ok(())
+    }
+
+    /// The key of the object that it is, from what opens its release; none of an open one.
+    ///
+    /// # Errors
+    /// [`Error::Seal`] where it is sealed and there is nothing that opens it.
+    pub fn key(
+        &self,
+        app: &AppId,
+        kind: Object,
+        content: Option<&ContentKey>,
+    ) -> Result<Option<ObjectKey>> {
+        let Some(salt) = &self.salt else { return Ok(None) };
+        content.ok_or(Error::Seal)?.object(app, kind, salt).map(Some)
     }
 
     /// Whether `decoded` bytes are as many as the entry says.

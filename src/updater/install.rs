@@ -37,8 +37,10 @@ pub(super) struct Install<'a, 'r, 'm> {
     pub(super) held: &'a [Held<'a>],
     /// Largest bundle that is taken.
     pub(super) max_bundle: u64,
+    /// The app that the release was made for.
+    pub(super) app: &'a AppId,
     /// What opens the release, if it is sealed.
-    pub(super) opening: Option<Opening<'a>>,
+    pub(super) content: Option<&'a ContentKey>,
 }
 
 /// A bundle on the device.
@@ -52,13 +54,6 @@ impl<'a> Held<'a> {
     pub(super) fn new(index: Index, contents: Box<dyn Contents + 'a>) -> Self {
         Self { identity: index.identity(), index, contents }
     }
-}
-
-/// What opens the objects of one sealed release.
-#[derive(Clone, Copy)]
-pub(super) struct Opening<'a> {
-    pub(super) app: &'a AppId,
-    pub(super) content: &'a ContentKey,
 }
 
 /// A bundle that is ready to be committed.
@@ -144,7 +139,7 @@ impl<'a> Install<'a, '_, '_> {
     /// A bundle with the very files of this release.
     fn same(&self, manifest: &Manifest) -> Result<Option<&'a Held<'a>>> {
         for held in self.held {
-            if manifest.is_of(&held.identity, self.content())? {
+            if manifest.is_of(&held.identity, self.content)? {
                 return Ok(Some(held));
             }
         }
@@ -155,7 +150,7 @@ impl<'a> Install<'a, '_, '_> {
     fn patch<'p>(&self, manifest: &'p Manifest) -> Result<Option<(&'a Held<'a>, &'p Patch)>> {
         let mut found: Option<(&Held<'_>, &Patch)> = None;
         for held in self.held {
-            let label = match self.content() {
+            let label = match self.content {
                 Some(content) => content.label(&held.identity)?,
                 None => held.identity,
             };
@@ -195,7 +190,7 @@ impl<'a> Install<'a, '_, '_> {
         let patched =
             unpack::apply_patch(&plan, &base.index, &mut patch, &sources, (disk, &folder), cancel)?;
         if let Some(index) = patched.index(outline) {
-            if manifest.is_of(&index.identity(), self.content())? {
+            if manifest.is_of(&index.identity(), self.content)? {
                 return Ok(Ok(Brought { staging, index, via: Via::Patch, fallback: None }));
             }
             refuse(disk, &blob.sha256);
@@ -259,7 +254,7 @@ impl<'a> Install<'a, '_, '_> {
     /// Fetches the index of a release and holds it against the manifest's identity.
     fn index(&mut self, manifest: &Manifest) -> Result<Index> {
         let index = self.small(&manifest.index, Object::Index, Index::parse)?;
-        if !manifest.is_of(&index.identity(), self.content())? {
+        if !manifest.is_of(&index.identity(), self.content)? {
             return Err(Error::Digest { what: "index".to_owned() });
         }
         self.check(&index)?;
@@ -304,12 +299,7 @@ impl<'a> Install<'a, '_, '_> {
 
     /// The key of an object, in a sealed release.
     fn key(&self, blob: &Blob, kind: Object) -> Result<Option<ObjectKey>> {
-        let both = self.opening.zip(blob.salt);
-        both.map(|(opening, salt)| opening.content.object(opening.app, kind, &salt)).transpose()
-    }
-
-    fn content(&self) -> Option<&'a ContentKey> {
-        self.opening.map(|opening| opening.content)
+        blob.key(self.app, kind, self.content)
     }
 
     fn disk(&self) -> &'a dyn Disk {

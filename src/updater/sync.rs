@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::install::{Held, Install, Opening};
+use super::install::{Held, Install};
 use super::ledger::{Allowance, Ledger};
 use super::look::{Candidate, Seen};
 use super::meter::Meter;
@@ -311,7 +311,6 @@ impl Updater {
             let contents = self.builtin.contents(&index);
             held.push(Held::new(index, Box::new(contents)));
         }
-        let content = candidate.content.as_ref();
         let meter = Meter::new(allowance, remote, progress);
         work(&mut Install {
             store: &self.store,
@@ -319,7 +318,8 @@ impl Updater {
             meter,
             held: &held,
             max_bundle: self.config.max_bundle,
-            opening: content.map(|content| Opening { app: &self.config.app, content }),
+            app: &self.config.app,
+            content: candidate.content.as_ref(),
         })
     }
 }
