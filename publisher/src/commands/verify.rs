@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Read as _;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use farad::digest::Hasher;
@@ -16,6 +16,7 @@ use farad::seal::{ContentKey, Object, OpeningKey};
 use farad::time::UnixTime;
 use farad::trust::metadata::Targets;
 use farad::trust::{Order, Session, Setting, Source, TimestampAnswer, with_session};
+use farad::unpack::{Pieces, Stream};
 use farad::{json, limits, unpack};
 use serde_json::json;
 
@@ -183,27 +184,37 @@ fn check_fit(
     transport: &dyn Transport,
 ) -> CoreResult<()> {
     let small = |blob: &Blob, kind: Object| {
-        let both = content.zip(blob.salt);
-        let key = both.map(|(content, salt)| content.object(&manifest.app, kind, &salt));
-        let path = blob.path();
-        let request = Request::whole(&path, blob.length);
-        match transport.get(&request, &Cancel::default())? {
-            Response::Found { body, .. } => {
-                let bytes = read_all(body, &path, blob.length)?;
-                if farad::digest::Digest::of(&bytes) != blob.sha256 {
-                    return Err(farad::Error::Digest { what: path.clone() });
-                }
-                unpack::decode(&bytes, key.transpose()?, blob, kind.as_str())
-            }
-            _ => Err(farad::Error::Http { status: 404, retry_after: None, file: path.clone() }),
+        let bytes = read_all(open(blob, transport)?, &blob.path(), blob.length)?;
+        if farad::digest::Digest::of(&bytes) != blob.sha256 {
+            return Err(farad::Error::Digest { what: blob.path() });
         }
+        unpack::decode(&bytes, blob.key(&manifest.app, kind, content)?, blob, kind.as_str())
     };
     let index = Index::parse(&small(&manifest.index, Object::Index)?)?;
     if !manifest.is_of(&index.identity(), content)? {
         return Err(farad::Error::Digest { what: manifest.index.path() });
     }
-    Layout::parse(&small(&manifest.layout, Object::Layout)?, &index, &manifest.pack)?;
+    let layout = small(&manifest.layout, Object::Layout)?;
+    let layout = Layout::parse(&layout, &index, &manifest.pack)?;
+    if let Some(info) = &manifest.info {
+        small(info, Object::Info)?;
+    }
+    // Every piece has its digest and opens: the pack's own digest says neither.
+    let key = manifest.pack.key(&manifest.app, Object::Pack, content)?;
+    let mut pieces = Stream::new(open(&manifest.pack, transport)?);
+    for piece in layout.pieces().flat_map(|(_, pieces)| pieces) {
+        pieces.piece(&piece)?.open(key.as_ref())?;
+    }
     Ok(())
+}
+
+/// The bytes of a blob as they come, not verified.
+fn open(blob: &Blob, transport: &dyn Transport) -> CoreResult<Box<dyn Read + Send>> {
+    let path = blob.path();
+    match transport.get(&Request::whole(&path, blob.length), &Cancel::default())? {
+        Response::Found { body, .. } => Ok(body),
+        _ => Err(farad::Error::Http { status: 404, retry_after: None, file: path }),
+    }
 }
 
 fn hash_blob(blob: &Blob, remote: &mut Remote<'_>) -> Result<()> {
@@ -289,6 +300,73 @@ impl Transport for FolderTransport {
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Response::Missing),
             Err(error) => Err(farad::Error::storage(request.path, error)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use farad::digest::Digest;
+    use farad::host::System;
+    use farad::native::NativeRange;
+    use farad::release::pack::{index_folder, small_blob, write_pack};
+    use farad::release::{BundleName, SCHEMA};
+    use farad::seal::Sealer;
+
+    /// A release whose signers altered its pack after the layout was made, in a folder of its own.
+    fn altered(sealed: bool, alter: fn(&mut Vec<u8>)) -> CoreResult<()> {
+        let (web, place) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        fs::write(web.path().join("index.html"), "<title>shop</title>".repeat(20)).unwrap();
+        let app: AppId = "com.example.shop".parse().unwrap();
+        let sealer = sealed.then(|| Sealer::new(&app, &System).unwrap());
+        let sealer = sealer.as_ref();
+        let index = index_folder(web.path()).unwrap();
+        let mut packed = Vec::new();
+        let (layout, mut pack) = write_pack(web.path(), &index, sealer, &mut packed)?;
+        alter(&mut packed);
+        (pack.sha256, pack.length) = (Digest::of(&packed), packed.len() as u64);
+        let (index_blob, index_bytes) = small_blob(&index.to_bytes(), Object::Index, sealer)?;
+        let layout = layout.to_bytes()?;
+        let (layout, layout_bytes) = small_blob(&layout, Object::Layout, sealer)?;
+        fs::create_dir(place.path().join("blobs")).unwrap();
+        for (blob, bytes) in [(&index_blob, index_bytes), (&layout, layout_bytes), (&pack, packed)]
+        {
+            fs::write(place.path().join(blob.path()), bytes).unwrap();
+        }
+        let content = sealer.map(Sealer::content);
+        let bundle = match content {
+            None => BundleName::Identity(index.identity()),
+            Some(content) => BundleName::Keyed(content.label(&index.identity())?),
+        };
+        let manifest = Manifest {
+            schema: SCHEMA,
+            app: app.clone(),
+            channel: "production".parse().unwrap(),
+            requires: Vec::new(),
+            version: "1.0.0".to_owned(),
+            sequence: 1,
+            created: clock::now(),
+            native: NativeRange::default(),
+            bundle,
+            index: index_blob,
+            layout,
+            pack,
+            patches: Vec::new(),
+            info: None,
+            seal: None,
+        };
+        check_fit(&manifest, content, &FolderTransport(place.path().to_owned()))
+    }
+
+    #[test]
+    fn a_pack_whose_pieces_are_not_those_of_the_layout_is_no_release() {
+        for sealed in [false, true] {
+            altered(sealed, |_| ()).unwrap();
+            let flipped = altered(sealed, |pack| pack[20] ^= 1).unwrap_err();
+            assert_eq!(flipped.code(), "hash-mismatch");
+            let cut = altered(sealed, |pack| pack.truncate(pack.len() - 1)).unwrap_err();
+            assert!(["hash-mismatch", "network", "malformed"].contains(&cut.code()), "{cut:?}");
         }
     }
 }
