@@ -53,7 +53,7 @@ pub(crate) fn renew(keys: &Keys, slot: Option<&str>) -> Result<RecipientKey> {
 
 /// Names of the publisher's own opening keys that are on this machine: today's, then earlier ones,
 /// the newest first.
-fn own_names(keys: &Keys) -> Vec<String> {
+pub(crate) fn own_names(keys: &Keys) -> Vec<String> {
     let here = |name: &String| keys.path(GROUP, name).exists();
     let earlier: Vec<_> = (1..).map(|n: u32| format!("{OWN}-{n}")).take_while(here).collect();
     let today = Some(OWN.to_owned()).filter(here);
@@ -65,6 +65,11 @@ pub(crate) fn read(path: &Path, passphrases: &Passphrases) -> Result<OpeningKey>
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     let document = pem::read(path, &name, GROUP, passphrases)?;
     from_document(document.as_bytes())
+}
+
+/// One of the publisher's own opening keys, by its name.
+pub(crate) fn open_own(keys: &Keys, name: &str) -> Result<OpeningKey> {
+    from_document(keys.open_document(GROUP, name)?.as_bytes())
 }
 
 fn from_document(document: &[u8]) -> Result<OpeningKey> {
@@ -177,7 +182,7 @@ impl<'a> Opener<'a> {
         }
         let names = own_names(keys);
         for name in names.iter().skip(own.len()) {
-            own.push(from_document(keys.open_document(GROUP, name)?.as_bytes())?);
+            own.push(open_own(keys, name)?);
             if let Some(content) = seal.open(&project.app, &*own)? {
                 return Ok(Some(content));
             }

@@ -313,10 +313,23 @@ fn opening_keys_are_for_their_owner_alone_and_the_publishers_takes_a_passphrase(
     }
     shop.release("1.0.0", 1);
     assert_eq!(shop.ok(&["embed", "web-1.0.0"])["sequence"], 1);
+    // A backup takes the publisher's own keys, today's and earlier ones; the app's ships in the app.
+    shop.ok(&["key", "recipient", "renew"]);
+    let backup = shop.ok(&["key", "backup", "stick", "--group", "opening"]);
+    let own = ["opening/publisher.pem", "opening/publisher-1.pem"];
+    assert_eq!(backup["keys"], serde_json::json!(own));
+    for path in own {
+        let read = |folder: &str| fs::read(shop.path(folder).join(path)).unwrap();
+        assert!(read("stick") == read("keys"), "{path}");
+    }
+    shop.ok(&["key", "backup", "another-stick"]);
+    assert!(shop.path("another-stick/opening/publisher-1.pem").exists());
     fs::write(
         shop.path("passphrases"),
         "root: x\nrelease: c-correct-horse\nonline: o-correct-horse\nopening: wrong\n",
     )
     .unwrap();
     assert_eq!(shop.fails(&["embed", "web-1.0.0"]).0, "wrong-passphrase");
+    let backup = ["key", "backup", "third-stick", "--group", "opening"];
+    assert_eq!(shop.fails(&backup).0, "wrong-passphrase");
 }

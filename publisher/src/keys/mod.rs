@@ -251,8 +251,8 @@ impl Keys {
     }
 
     /// Whether a key's private part takes a passphrase.
-    pub(crate) fn is_encrypted(&self, key: &Found) -> Result<bool> {
-        let text = files::read_private(&self.path(key.group, &key.name), &key.name)?;
+    pub(crate) fn is_encrypted(&self, group: &str, name: &str) -> Result<bool> {
+        let text = files::read_private(&self.path(group, name), name)?;
         Ok(matches!(pem::Sealed::parse(&text), Some(pem::Sealed::Encrypted(_))))
     }
 }

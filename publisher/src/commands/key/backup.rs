@@ -1,8 +1,10 @@
 //! `farad key backup`: the keys that are here, once more in another place.
 //!
 //! Enters: a folder, such as a stick. Leaves: the same folders and files in it, for their owner
-//! alone, each compared with its original. Refuses: a key without a passphrase; one that its
-//! passphrase does not open, since such a copy would comfort nobody; a folder inside the repository.
+//! alone, each compared with its original: signing keys, and the publisher's own opening keys, without
+//! which old sealed releases stay closed. An app's opening key is none of them: it ships in the app.
+//! Refuses: a key without a passphrase; one that its passphrase does not open, since such a copy would
+//! comfort nobody; a folder inside the repository.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,6 +14,7 @@ use serde_json::json;
 use crate::commands::Report;
 use crate::failure::{Failure, Result};
 use crate::keys::{self, Keys, private_folder, write_private};
+use crate::opening;
 use crate::passphrase::Passphrases;
 use crate::project::Project;
 
@@ -21,7 +24,7 @@ pub(super) struct Backup {
     /// Folder to copy them to
     to: PathBuf,
     /// Only the keys of this folder; all by default
-    #[arg(long, value_parser = keys::parse_group)]
+    #[arg(long, value_parser = parse_group)]
     group: Option<&'static str>,
 }
 
@@ -36,30 +39,40 @@ pub(super) fn run(args: &Backup, config: &Path, passphrases: &Passphrases) -> Re
         return Err(Failure::new("unsafe-path", message));
     }
     let keys = Keys::new(project.keys(), passphrases.clone());
-    let mut found = keys.found()?;
-    found.retain(|key| key.private && args.group.is_none_or(|only| only == key.group));
-    if found.is_empty() {
+    let wanted = |group: &str| args.group.is_none_or(|only| only == group);
+    let mut signing = keys.found()?;
+    signing.retain(|key| key.private && wanted(key.group));
+    let opening = if wanted(opening::GROUP) { opening::own_names(&keys) } else { Vec::new() };
+    let all: Vec<(&str, &str)> = signing
+        .iter()
+        .map(|key| (key.group, key.name.as_str()))
+        .chain(opening.iter().map(|name| (opening::GROUP, name.as_str())))
+        .collect();
+    if all.is_empty() {
         return Err(Failure::new("key-missing", "there is no such key here"));
     }
     // All of them before any is copied.
-    for key in &found {
-        if !keys.is_encrypted(key)? {
+    for (group, name) in &all {
+        if !keys.is_encrypted(group, name)? {
             let message = format!(
-                "the {} key {} has no passphrase: whoever finds the copy has the key",
-                key.group, key.name
+                "the {group} key {name} has no passphrase: whoever finds the copy has the key"
             );
             return Err(Failure::new("key-unencrypted", message));
         }
-        keys.open(key)?;
     }
+    signing.iter().try_for_each(|key| keys.open(key).map(|_| ()))?;
+    opening.iter().try_for_each(|name| opening::open_own(&keys, name).map(|_| ()))?;
     let mut copied = Vec::new();
-    for key in &found {
-        for from in [keys.path(key.group, &key.name), keys.public_path(key.group, &key.name)] {
-            let name = from.file_name().unwrap_or_default();
-            private_folder(&args.to.join(key.group))?;
-            copy(&from, &args.to.join(key.group).join(name))?;
+    for (group, name) in &all {
+        let public = keys.public_path(group, name);
+        let folder = args.to.join(group);
+        private_folder(&folder)?;
+        // An opening key has no public part beside it: farad.toml names it.
+        for from in [keys.path(group, name)].into_iter().chain(Some(public).filter(|p| p.exists()))
+        {
+            copy(&from, &folder.join(from.file_name().unwrap_or_default()))?;
         }
-        copied.push(format!("{}/{}.pem", key.group, key.name));
+        copied.push(format!("{group}/{name}.pem"));
     }
     let text = format!(
         "Copied to {}, opened and compared: {}.\n\
@@ -68,6 +81,14 @@ pub(super) fn run(args: &Backup, config: &Path, passphrases: &Passphrases) -> Re
         copied.join(", "),
     );
     Ok(Report::new(text, json!({ "to": args.to, "keys": copied })))
+}
+
+/// Reads the name of a folder of keys, opening keys among them.
+fn parse_group(text: &str) -> Result<&'static str, String> {
+    match text {
+        opening::GROUP => Ok(opening::GROUP),
+        text => keys::parse_group(text).map_err(|why| format!("{why}, {}", opening::GROUP)),
+    }
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {
