@@ -400,3 +400,19 @@ fn no_error_shows_a_key() {
     assert!(!shown.contains(&hex::encode(&[7; 32])) && !shown.contains("7, 7"), "{shown}");
     assert_eq!(error.to_string(), "the release is not sealed as it must be");
 }
+
+#[test]
+fn a_sealed_download_that_was_cut_goes_on_where_it_was() {
+    let sealed = Sealed::new("2.0.0", APP, |_, _| {});
+    let path = format!("blobs/{}", sealed.manifest["pack"]["sha256"].as_str().unwrap());
+    let (forge, site, phone) = sealed.offered();
+    site.answer(&path, Answer::File(sealed.pack[..150_000].to_vec()));
+    assert_eq!(phone.refused(), "http-status");
+    phone.wait(86_400);
+    site.serve(&forge);
+    let synced = phone.sync().unwrap();
+    assert_eq!(synced.status, Status::Staged);
+    // Two whole segments came before; index and layout may come again.
+    let left = sealed.pack.len() as u64 - 2 * 65_552;
+    assert!(synced.bytes < left + 5_000, "{} bytes for the {left} that were left", synced.bytes);
+}
