@@ -1,0 +1,191 @@
+//! What the disk remembers, and what a fault does to an operation.
+//!
+//! Every operation that changes something passes [`State::change`] and gets its number there. Made
+//! changes are pending until [`State::settle`] puts them on the medium.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::Arc;
+
+use super::Fault;
+use super::tree::{self, Change, Inode, Tree};
+
+/// EIO; the same number on every system that phones have.
+const INPUT_OUTPUT_ERROR: i32 = 5;
+
+#[derive(Clone)]
+pub(super) struct State {
+    /// As processes see it.
+    pub(super) now: Tree,
+    /// As it is on the medium, whatever happens.
+    pub(super) medium: Tree,
+    /// Changes that may or may not be on the medium, by number, oldest first.
+    pub(super) pending: Vec<(u64, Change)>,
+    pub(super) changes: u64,
+    pub(super) next: Inode,
+    /// Files that cannot be removed.
+    pub(super) pinned: BTreeSet<Inode>,
+    /// Holders of locks: exclusive ones or not.
+    pub(super) locks: BTreeMap<Inode, Vec<bool>>,
+    /// Operations that change something, in order.
+    pub(super) journal: Vec<String>,
+    pub(super) fault: Option<(usize, Fault)>,
+    /// Operations that a fault hit.
+    pub(super) faults: usize,
+    /// Bytes that fit.
+    pub(super) capacity: u64,
+    pub(super) dead: bool,
+    /// Nothing can be read or written, as on a phone that was not unlocked yet.
+    pub(super) locked: bool,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            now: Tree::new(),
+            medium: Tree::new(),
+            pending: Vec::new(),
+            changes: 0,
+            next: tree::ROOT + 1,
+            pinned: BTreeSet::new(),
+            locks: BTreeMap::new(),
+            journal: Vec::new(),
+            fault: None,
+            faults: 0,
+            capacity: 1 << 40,
+            dead: false,
+            locked: false,
+        }
+    }
+}
+
+/// What is done to the disk, as the fault sees it.
+#[derive(Clone, Copy)]
+pub(super) enum Need {
+    Room,
+    Nothing,
+}
+
+impl State {
+    pub(super) fn alive(&self) -> io::Result<()> {
+        if self.dead {
+            return Err(io::Error::other("killed"));
+        }
+        if self.locked { Err(io::ErrorKind::PermissionDenied.into()) } else { Ok(()) }
+    }
+
+    /// Counts a changing operation and lets the fault happen. True if only half of it is done.
+    pub(super) fn change(&mut self, what: String, need: Need) -> io::Result<bool> {
+        self.alive()?;
+        let at = self.journal.len();
+        self.journal.push(what);
+        let done = self.fault_at(at, need);
+        self.faults += usize::from(!matches!(done, Ok(false)));
+        done
+    }
+
+    fn fault_at(&mut self, at: usize, need: Need) -> io::Result<bool> {
+        match self.fault {
+            Some((when, Fault::Kill)) if at >= when => {
+                self.dead = true;
+                Err(io::Error::other("killed"))
+            }
+            Some((when, Fault::Torn)) if at >= when => {
+                self.dead = true;
+                Ok(true)
+            }
+            Some((when, Fault::Error)) if at == when => {
+                Err(io::Error::from_raw_os_error(INPUT_OUTPUT_ERROR))
+            }
+            Some((when, Fault::Full)) if at >= when && matches!(need, Need::Room) => {
+                Err(io::ErrorKind::StorageFull.into())
+            }
+            Some((when, Fault::ReadOnly)) if at >= when => {
+                Err(io::ErrorKind::ReadOnlyFilesystem.into())
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// As [`State::change`], for what is done whole or not at all.
+    pub(super) fn whole_change(&mut self, what: String, need: Need) -> io::Result<()> {
+        if self.change(what, need)? { Err(io::Error::other("killed")) } else { Ok(()) }
+    }
+
+    /// Makes a change that is pending from now on.
+    pub(super) fn apply(&mut self, change: Change) -> u64 {
+        self.now.apply(&change);
+        self.changes += 1;
+        self.pending.push((self.changes, change));
+        self.changes
+    }
+
+    /// Makes the changes durable that `due` names.
+    pub(super) fn settle(&mut self, due: impl Fn(&Change) -> bool) {
+        let moved: BTreeSet<u64> = self
+            .pending
+            .iter()
+            .filter(|(_, change)| due(change))
+            .filter_map(|(_, change)| match change {
+                Change::Unlink { moved, .. } => *moved,
+                _ => None,
+            })
+            .collect();
+        let medium = &mut self.medium;
+        self.pending.retain(|(number, change)| {
+            let due = due(change) || moved.contains(number);
+            if due {
+                medium.apply(change);
+            }
+            !due
+        });
+    }
+
+    pub(super) fn link(&mut self, path: &str, inode: Inode, is_folder: bool) -> io::Result<u64> {
+        let (folder, name) = self.now.place(path)?;
+        Ok(self.apply(Change::Link { folder, name: name.to_owned(), inode, is_folder }))
+    }
+
+    pub(super) fn unlink(&mut self, path: &str, moved: Option<u64>) -> io::Result<()> {
+        let (folder, name) = self.now.place(path)?;
+        self.apply(Change::Unlink { folder, name: name.to_owned(), moved });
+        Ok(())
+    }
+
+    pub(super) fn new_inode(&mut self) -> Inode {
+        self.next += 1;
+        self.next - 1
+    }
+
+    pub(super) fn find_file(&self, path: &str) -> Option<(Inode, Arc<Vec<u8>>)> {
+        let inode = self.now.find(path)?;
+        Some((inode, self.now.file(inode)?.clone()))
+    }
+
+    /// The file at `path`, made if need be.
+    pub(super) fn create(&mut self, path: &str) -> io::Result<Inode> {
+        if let Some((inode, _)) = self.find_file(path) {
+            return Ok(inode);
+        }
+        self.now.place(path)?;
+        self.whole_change(format!("create {path}"), Need::Room)?;
+        let inode = self.new_inode();
+        self.link(path, inode, false)?;
+        Ok(inode)
+    }
+
+    /// Removes what stands at `path`, one name after the other.
+    pub(super) fn remove(&mut self, path: &str) -> io::Result<()> {
+        let Some(inode) = self.now.find(path) else { return Ok(()) };
+        let inside: Vec<_> = self.now.folder(inode).into_iter().flatten().collect();
+        let inside: Vec<_> = inside.into_iter().map(|(name, _)| format!("{path}/{name}")).collect();
+        for path in inside {
+            self.remove(&path)?;
+        }
+        if self.pinned.contains(&inode) {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        self.whole_change(format!("remove {path}"), Need::Nothing)?;
+        self.unlink(path, None)
+    }
+}
