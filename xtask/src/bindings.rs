@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::shell::{self, Result, command, root};
+use crate::shell::{self, Result, command, root, target};
 
 /// Languages, each a folder of `bindings/`.
 const LANGUAGES: [&str; 2] = ["kotlin", "swift"];
@@ -15,20 +15,20 @@ const LANGUAGES: [&str; 2] = ["kotlin", "swift"];
 pub(crate) fn library() -> Result<PathBuf> {
     let args = ["rustc", "--quiet", "--package", "farad", "--lib", "--crate-type", "cdylib"];
     shell::run(command("cargo", &args).args(["--no-default-features", "--features", "ffi"]))?;
-    Ok(root().join("target/debug"))
+    Ok(target().join("debug"))
 }
 
 /// Writes `bindings/`, or, with `check`, fails where it is not what would be written.
 pub(crate) fn run(check: bool) -> Result<()> {
     let library = library()?.join(file_name());
-    let fresh = root().join("target/bindings");
+    let fresh = target().join("bindings");
     if fresh.exists() {
         fs::remove_dir_all(&fresh).map_err(|error| error.to_string())?;
     }
     // A workspace and a target folder of its own: nothing of the library's is built for it.
     let mut bindgen = command("cargo", &["run", "--quiet", "--locked", "--manifest-path"]);
     bindgen.arg(root().join("bindgen/Cargo.toml")).arg("--target-dir");
-    bindgen.arg(root().join("target/bindgen")).arg("--").arg(&library).arg(root()).arg(&fresh);
+    bindgen.arg(target().join("bindgen")).arg("--").arg(&library).arg(root()).arg(&fresh);
     shell::run(&mut bindgen)?;
     let (committed, made) = (root().join("bindings"), files(&fresh)?);
     if check {

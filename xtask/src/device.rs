@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-use crate::shell::{Result, command, root, run};
+use crate::shell::{Result, command, run, target};
 
 /// The built command.
 pub(crate) struct Farad {
@@ -18,9 +18,7 @@ impl Farad {
     /// Builds the command; it will work in `project`.
     pub(crate) fn build(project: PathBuf) -> Result<Self> {
         run(&mut command("cargo", &["build", "--quiet", "--package", "farad-publisher"]))?;
-        let target =
-            std::env::var_os("CARGO_TARGET_DIR").map_or(root().join("target"), PathBuf::from);
-        let binary = target.join("debug").join(format!("farad{}", std::env::consts::EXE_SUFFIX));
+        let binary = target().join("debug").join(format!("farad{}", std::env::consts::EXE_SUFFIX));
         Ok(Self { binary, project })
     }
 

@@ -13,10 +13,16 @@ pub(crate) fn root() -> PathBuf {
     here.parent().map(PathBuf::from).unwrap_or(here)
 }
 
-/// A command that runs in the project's root.
+/// Where cargo builds.
+pub(crate) fn target() -> PathBuf {
+    root().join("target")
+}
+
+/// A command that runs in the project's root. Cargo builds into [`target`] there, whatever the
+/// environment says: the tasks know where to find what it built.
 pub(crate) fn command(program: &str, args: &[&str]) -> Command {
     let mut command = Command::new(program);
-    command.args(args).current_dir(root());
+    command.args(args).current_dir(root()).env("CARGO_TARGET_DIR", target());
     command
 }
 
