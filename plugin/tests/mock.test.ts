@@ -86,6 +86,20 @@ test('now replaces the page, after it was told', async () => {
   expect(order).toEqual(['before 1.1.0', 'load 1.1.0']);
 });
 
+test('a mandatory release takes over now, but for a hold and by hand', async () => {
+  const farad = new FaradMock();
+  farad.offer({ version: '1.1.0', mandatory: true });
+  await farad.sync({ apply: 'manual' });
+  expect((await farad.getState()).current.version).toBe('1.0.0');
+
+  farad.offer({ version: '1.2.0', mandatory: true });
+  await farad.setHold({ until: 'background' });
+  await farad.sync();
+  expect((await farad.getState()).current.version).toBe('1.0.0');
+  farad.background();
+  expect((await farad.getState()).current.version).toBe('1.2.0');
+});
+
 test('manual waits for apply, and apply for the end of a hold', async () => {
   const farad = new FaradMock();
   farad.offer({ version: '1.1.0' });

@@ -314,7 +314,9 @@ export class FaradMock implements FaradPlugin {
     }
   }
 
-  private async download(offer: Offered, apply: Apply): Promise<SyncResult> {
+  private async download(offer: Offered, wish: Apply): Promise<SyncResult> {
+    // The publisher's word that nobody should go on without it ends no hold and no "by hand".
+    const apply = offer.mandatory && wish !== 'manual' ? 'now' : wish;
     for (let step = 1; step <= offer.steps; step += 1) {
       await this.pace();
       if (this.cancelled) throw faradError({ code: 'cancelled' }, 'download');
