@@ -9,71 +9,32 @@
 
 mod support;
 
-use std::collections::VecDeque;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::SystemTime;
 
 use farad_publisher::serve::{Faults, Server};
+use support::page::{Section, sections};
 use support::{Device, Shop, files};
 
 const DAY: u64 = 86_400;
 const PASSPHRASES: &str = "root: first of all\nrecovery: last of all\nrelease: in between\n\
                            online: every day\nbob: bob's own\ncarol: carol's own\n";
 
-/// The blocks of one section that were not run yet.
-struct Runbook {
-    title: String,
-    blocks: VecDeque<(String, String)>,
-}
+const PAGE: &str = "runbooks.md";
 
-fn page() -> String {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    fs::read_to_string(root.join("docs/runbooks.md")).unwrap()
-}
-
-/// Title, then machine and commands of each block, for every section that has blocks.
-fn sections() -> Vec<(String, Vec<(String, String)>)> {
-    let text = page();
-    let mut sections = Vec::new();
-    for section in text.split("\n## ").skip(1) {
-        let (title, body) = section.split_once('\n').unwrap();
-        let blocks: Vec<_> = body
-            .split("\n```sh")
-            .skip(1)
-            .map(|block| {
-                let (machine, rest) = block.split_once('\n').unwrap();
-                let (commands, _) = rest.split_once("\n```").unwrap();
-                (machine.trim().to_owned(), commands.to_owned())
-            })
-            .collect();
-        assert!(!blocks.is_empty(), "{title} has nothing to run");
-        sections.push((title.to_owned(), blocks));
-    }
-    sections
-}
+/// A section of the page that is gone through.
+struct Runbook(Section);
 
 impl Runbook {
     fn open(title: &str) -> Self {
-        let found = sections().into_iter().find(|(name, _)| name == title);
-        let (title, blocks) = found.expect("the page has this runbook");
-        Self { title, blocks: blocks.into() }
+        Self(Section::open(PAGE, title))
     }
 
     /// Runs the next block, which must be for this machine (no name: the only one).
     fn next(&mut self, machine: &str, world: &World, on: &Shop) -> String {
-        let (name, commands) = self.blocks.pop_front().expect("the page has fewer blocks");
-        assert_eq!(name, machine, "{}", self.title);
-        on.sh(&commands, &world.variables())
-    }
-}
-
-impl Drop for Runbook {
-    fn drop(&mut self) {
-        if !std::thread::panicking() {
-            assert!(self.blocks.is_empty(), "{}: not run: {:?}", self.title, self.blocks);
-        }
+        on.sh(&self.0.next(machine), &world.variables())
     }
 }
 
@@ -191,7 +152,7 @@ fn copy(from: &Path, to: &Path) {
 #[test]
 fn every_runbook_is_tried() {
     let tests = include_str!("runbooks.rs");
-    let sections = sections();
+    let sections = sections(PAGE);
     assert!(sections.len() >= 9);
     for (title, _) in sections {
         assert!(tests.contains(&format!("Runbook::open(\"{title}\")")), "{title}");

@@ -9,6 +9,8 @@
     reason = "each test file uses its own part, and stops at a surprise"
 )]
 
+pub mod page;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
