@@ -8,6 +8,12 @@ use serde_json::Value;
 
 use crate::shell::{Result, command, run, target};
 
+/// Builds the command, and tells where it is.
+pub(crate) fn build() -> Result<PathBuf> {
+    run(&mut command("cargo", &["build", "--quiet", "--package", "farad-publisher"]))?;
+    Ok(target().join("debug").join(format!("farad{}", std::env::consts::EXE_SUFFIX)))
+}
+
 /// The built command.
 pub(crate) struct Farad {
     binary: PathBuf,
@@ -17,9 +23,7 @@ pub(crate) struct Farad {
 impl Farad {
     /// Builds the command; it will work in `project`.
     pub(crate) fn build(project: PathBuf) -> Result<Self> {
-        run(&mut command("cargo", &["build", "--quiet", "--package", "farad-publisher"]))?;
-        let binary = target().join("debug").join(format!("farad{}", std::env::consts::EXE_SUFFIX));
-        Ok(Self { binary, project })
+        Ok(Self { binary: build()?, project })
     }
 
     /// Runs `farad ARGS --json` and returns its object.

@@ -2,14 +2,16 @@
 
 use std::process::Command;
 
-use crate::npm;
 use crate::shell::{Result, command, output, run, run_lines};
+use crate::{device, npm};
 
 /// Prepares and runs the journeys; `each` gets the lines of the test harness.
 pub(crate) fn run_with(each: impl FnMut(&str)) -> Result<()> {
     chromium()?;
     npm::install()?;
-    run_lines(&mut tests(), each)
+    // For whoever follows the guide: a command of its own, as people have it.
+    let farad = device::build()?;
+    run_lines(tests().env("FARAD", farad), each)
 }
 
 /// The command that runs them, with the features of all other tests, so that nothing is built twice.

@@ -11,6 +11,7 @@
 
 mod browser;
 mod calls;
+mod guide;
 mod kills;
 mod limits;
 mod pages;

@@ -100,7 +100,7 @@ impl Phone {
 
 /// A port that stays the app's, whichever of its processes listens: none of those that the system
 /// hands out for a moment.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = 20_000 + u16::try_from(std::process::id() % 50).unwrap() * 200;
     loop {

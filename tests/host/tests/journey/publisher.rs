@@ -89,32 +89,39 @@ impl Publisher {
 
     /// A native build around `web`: an APK, or a folder `App.app`.
     pub(crate) fn package(&self, platform: Platform, web: &Path) -> PathBuf {
-        let root = self.at("farad-root.json");
         let name = web.file_name().unwrap().to_string_lossy().into_owned();
-        match platform {
-            Platform::Ios => {
-                let app = self.at(&format!("{name}.app"));
-                for (path, bytes) in files(web, web) {
-                    write(&app.join("public").join(path), &bytes);
-                }
-                write(&app.join("farad-root.json"), &fs::read(root).unwrap());
-                app
+        native_build(platform, web, &self.at("farad-root.json"), &self.at(&name))
+    }
+}
+
+/// Builds the native app around `web` and the trust anchor `anchor`: `PLACE.apk`, or the folder
+/// `PLACE.app`.
+pub(crate) fn native_build(platform: Platform, web: &Path, anchor: &Path, place: &Path) -> PathBuf {
+    let anchor = fs::read(anchor).unwrap();
+    let named = |suffix: &str| PathBuf::from(format!("{}.{suffix}", place.display()));
+    match platform {
+        Platform::Ios => {
+            let app = named("app");
+            for (path, bytes) in files(web, web) {
+                write(&app.join("public").join(path), &bytes);
             }
-            Platform::Android => {
-                let apk = self.at(&format!("{name}.apk"));
-                let mut archive = zip::ZipWriter::new(File::create(&apk).unwrap());
-                let mut add = |path: &str, bytes: &[u8]| {
-                    let options = zip::write::SimpleFileOptions::default();
-                    archive.start_file(path, options).unwrap();
-                    archive.write_all(bytes).unwrap();
-                };
-                for (path, bytes) in files(web, web) {
-                    add(&format!("assets/public/{}", path.display()), &bytes);
-                }
-                add("assets/farad-root.json", &fs::read(root).unwrap());
-                archive.finish().unwrap();
-                apk
+            write(&app.join("farad-root.json"), &anchor);
+            app
+        }
+        Platform::Android => {
+            let apk = named("apk");
+            let mut archive = zip::ZipWriter::new(File::create(&apk).unwrap());
+            let mut add = |path: &str, bytes: &[u8]| {
+                let options = zip::write::SimpleFileOptions::default();
+                archive.start_file(path, options).unwrap();
+                archive.write_all(bytes).unwrap();
+            };
+            for (path, bytes) in files(web, web) {
+                add(&format!("assets/public/{}", path.display()), &bytes);
             }
+            add("assets/farad-root.json", &anchor);
+            archive.finish().unwrap();
+            apk
         }
     }
 }
