@@ -62,6 +62,41 @@ fn every_code_of_the_command_stands_in_the_list_and_no_other() {
     assert_eq!(listed, own);
 }
 
+#[test]
+fn every_code_status_and_reason_stands_in_the_troubleshooting() {
+    let page = read("docs/guides/troubleshooting.md");
+    let headings: BTreeSet<String> = page
+        .lines()
+        .filter_map(|line| Some(line.strip_prefix("### `")?.strip_suffix('`')?.to_owned()))
+        .collect();
+    assert_eq!(headings, codes_in_code());
+    let types = read("plugin/src/definitions.ts");
+    for name in ["SyncStatus", "RollbackReason"] {
+        let union = types.split(&format!("export type {name} =")).nth(1).unwrap();
+        let union = union.split(';').next().unwrap();
+        let words: Vec<_> = union.split('\'').skip(1).step_by(2).collect();
+        assert!(words.len() >= 3, "{union}");
+        for word in words {
+            assert!(page.contains(&format!("| `{word}` | ")), "{name}: {word}");
+        }
+    }
+}
+
+#[test]
+fn every_page_stands_in_the_books_list_and_every_guide_in_the_readme() {
+    let list = read("docs/SUMMARY.md");
+    let readme = read("README.md");
+    for page in markdown(&root().join("docs")) {
+        let path = page.strip_prefix(root().join("docs")).unwrap().display().to_string();
+        if path != "SUMMARY.md" && !path.starts_with("adr/") {
+            assert_eq!(list.matches(&format!("]({path})")).count(), 1, "{path}");
+        }
+        if path.starts_with("guides/") {
+            assert!(readme.contains(&format!("](docs/{path})")), "{path}");
+        }
+    }
+}
+
 /// All Rust below these folders.
 fn sources(folders: &[&str]) -> String {
     let mut text = String::new();
@@ -98,14 +133,34 @@ fn every_link_leads_somewhere() {
     for page in markdown(root()) {
         let text = fs::read_to_string(&page).unwrap();
         for (at, _) in text.match_indices("](") {
-            let link = text[at + 2..].split([')', '#']).next().unwrap();
-            if link.is_empty() || link.contains("://") {
+            let link = text[at + 2..].split(')').next().unwrap();
+            if link.contains("://") {
                 continue;
             }
-            let target = page.parent().unwrap().join(link);
+            let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let target = page.parent().unwrap().join(path);
             assert!(target.exists(), "{}: {link}", page.display());
+            let target = if path.is_empty() { page.clone() } else { target };
+            let place = anchor.is_empty() || anchors(&target).contains(anchor);
+            assert!(place, "{}: {link}: no such heading", page.display());
         }
     }
+}
+
+/// What links to a page may name, as Markdown's readers make it from headings: lower case, spaces to
+/// hyphens, all but letters, digits, hyphens and underscores left out.
+fn anchors(page: &Path) -> BTreeSet<String> {
+    let text = fs::read_to_string(page).unwrap();
+    let mut code = false;
+    let headings = text.lines().filter(move |line| {
+        code ^= line.starts_with("```");
+        !code && line.starts_with('#')
+    });
+    let anchor = |line: &str| {
+        let words = line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+        words.chars().filter(|c| c.is_alphanumeric() || ['-', '_'].contains(c)).collect()
+    };
+    headings.map(anchor).collect()
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod corpus;
 mod cross;
 mod demo;
 mod device;
+mod docs;
 mod journey;
 mod kotlin;
 mod npm;
@@ -47,6 +48,8 @@ enum Task {
     },
     /// The Kotlin bindings and the Android plugin, compiled and run on a JVM
     Kotlin,
+    /// The documentation as a site, in target/book, with every link followed
+    Docs,
     /// Fetches consecutive versions of real web apps to measure on, into target/corpus
     Corpus {
         /// Sets to fetch; all of them if none is named
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         Task::Cross => cross::run(|_| {}),
         Task::Bindings { check } => bindings::run(check),
         Task::Kotlin => kotlin::run(|_| ()),
+        Task::Docs => docs::build(),
         Task::Corpus { sets } => corpus::run(&sets),
     };
     match done {
