@@ -176,6 +176,14 @@ impl Pilot {
         Ok(())
     }
 
+    /// The old page is gone, and the folder of the `Show` for this launch is served. To be called in
+    /// the order in which navigations are told and pages call. Does no work; may be called on any
+    /// thread.
+    pub fn shown(&self, launch: i64) -> Result<()> {
+        self.inner.tell(&News::Shown(unsigned(launch)));
+        Ok(())
+    }
+
     /// This timer ran out. Does no work; may be called on any thread.
     pub fn timer(&self, timer: i64) -> Result<()> {
         self.inner.tell(&News::Timer(unsigned(timer)));

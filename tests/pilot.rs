@@ -134,9 +134,9 @@ impl Shell {
     /// Called from within the pilot, and calls it again: that is what is tried here.
     fn order(&self, order: Order) {
         match order {
-            Order::Show { folder, .. } => {
+            Order::Show { folder, launch, .. } => {
                 self.shown.lock().unwrap().push(folder);
-                self.pilot().tell(&News::Shown);
+                self.pilot().tell(&News::Shown(launch));
                 self.pilot().tell(&News::Navigated);
             }
             Order::Work { job, .. } => self.pilot().work(job),

@@ -1141,6 +1141,13 @@ public protocol PilotProtocol: AnyObject, Sendable {
     func rendererGone() throws 
     
     /**
+     * The old page is gone, and the folder of the `Show` for this launch is served. To be called in
+     * the order in which navigations are told and pages call. Does no work; may be called on any
+     * thread.
+     */
+    func shown(launch: Int64) throws 
+    
+    /**
      * A web view is being made: which folder its first load is of. Blocks about a millisecond; may
      * be called on the main thread.
      */
@@ -1260,6 +1267,20 @@ open func rendererGone()throws   {try rustCallWithError(FfiConverterTypeFaradErr
         uniffiCallStatus in
     uniffi_farad_fn_method_pilot_renderer_gone(
             self.uniffiCloneHandle(),uniffiCallStatus
+    )
+}
+}
+    
+    /**
+     * The old page is gone, and the folder of the `Show` for this launch is served. To be called in
+     * the order in which navigations are told and pages call. Does no work; may be called on any
+     * thread.
+     */
+open func shown(launch: Int64)throws   {try rustCallWithError(FfiConverterTypeFaradError_lift) {
+        uniffiCallStatus in
+    uniffi_farad_fn_method_pilot_shown(
+            self.uniffiCloneHandle(),
+        FfiConverterInt64.lower(launch),uniffiCallStatus
     )
 }
 }
@@ -3043,10 +3064,11 @@ public func FfiConverterTypeLogLevel_lower(_ value: LogLevel) -> RustBuffer {
 public enum Order: Equatable, Hashable {
     
     /**
-     * On the web view's thread: serve this folder (null is the built-in bundle), tell `SHOWN`, load
-     * its page, at the old page's route if so.
+     * On the web view's thread: load an empty document in place of the old page; once that stands,
+     * serve this folder (null is the built-in bundle), call `shown` with the launch, load its page,
+     * at the old page's route if so. The next such order takes the place of one that still waits.
      */
-    case show(folder: String?, keepRoute: Bool
+    case show(folder: String?, keepRoute: Bool, launch: Int64
     )
     /**
      * Load the page of what is served anew.
@@ -3113,7 +3135,7 @@ public struct FfiConverterTypeOrder: FfiConverterRustBuffer {
         let variant: Int32 = try readInt(&buf)
         switch variant {
         
-        case 1: return .show(folder: try FfiConverterOptionString.read(from: &buf), keepRoute: try FfiConverterBool.read(from: &buf)
+        case 1: return .show(folder: try FfiConverterOptionString.read(from: &buf), keepRoute: try FfiConverterBool.read(from: &buf), launch: try FfiConverterInt64.read(from: &buf)
         )
         
         case 2: return .reload(keepRoute: try FfiConverterBool.read(from: &buf)
@@ -3150,10 +3172,11 @@ public struct FfiConverterTypeOrder: FfiConverterRustBuffer {
         switch value {
         
         
-        case let .show(folder,keepRoute):
+        case let .show(folder,keepRoute,launch):
             writeInt(&buf, Int32(1))
             FfiConverterOptionString.write(folder, into: &buf)
             FfiConverterBool.write(keepRoute, into: &buf)
+            FfiConverterInt64.write(launch, into: &buf)
             
         
         case let .reload(keepRoute):
@@ -3320,10 +3343,6 @@ public enum Seen: Equatable, Hashable {
      */
     case navigated
     /**
-     * The folder of the last `Show` is served from now on.
-     */
-    case shown
-    /**
      * The app is in front and takes input.
      */
     case active
@@ -3358,13 +3377,11 @@ public struct FfiConverterTypeSeen: FfiConverterRustBuffer {
         
         case 1: return .navigated
         
-        case 2: return .shown
+        case 2: return .active
         
-        case 3: return .active
+        case 3: return .inactive
         
-        case 4: return .inactive
-        
-        case 5: return .background
+        case 4: return .background
         
         default: throw UniffiInternalError.unexpectedEnumCase
         }
@@ -3378,20 +3395,16 @@ public struct FfiConverterTypeSeen: FfiConverterRustBuffer {
             writeInt(&buf, Int32(1))
         
         
-        case .shown:
+        case .active:
             writeInt(&buf, Int32(2))
         
         
-        case .active:
+        case .inactive:
             writeInt(&buf, Int32(3))
         
         
-        case .inactive:
-            writeInt(&buf, Int32(4))
-        
-        
         case .background:
-            writeInt(&buf, Int32(5))
+            writeInt(&buf, Int32(4))
         
         }
     }
@@ -3845,6 +3858,9 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_farad_checksum_method_pilot_renderer_gone() != 55499) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_farad_checksum_method_pilot_shown() != 39003) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_farad_checksum_method_pilot_start() != 54445) {

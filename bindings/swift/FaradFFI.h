@@ -372,6 +372,11 @@ void uniffi_farad_fn_method_pilot_call(uint64_t ptr, RustBuffer call, RustBuffer
 void uniffi_farad_fn_method_pilot_renderer_gone(uint64_t ptr, RustCallStatus *_Nonnull out_status
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_FARAD_FN_METHOD_PILOT_SHOWN
+#define UNIFFI_FFIDEF_UNIFFI_FARAD_FN_METHOD_PILOT_SHOWN
+void uniffi_farad_fn_method_pilot_shown(uint64_t ptr, int64_t launch, RustCallStatus *_Nonnull out_status
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_FARAD_FN_METHOD_PILOT_START
 #define UNIFFI_FFIDEF_UNIFFI_FARAD_FN_METHOD_PILOT_START
 RustBuffer uniffi_farad_fn_method_pilot_start(uint64_t ptr, RustBuffer exit, RustCallStatus *_Nonnull out_status
@@ -799,6 +804,12 @@ uint16_t uniffi_farad_checksum_method_pilot_call(void
 #ifndef UNIFFI_FFIDEF_UNIFFI_FARAD_CHECKSUM_METHOD_PILOT_RENDERER_GONE
 #define UNIFFI_FFIDEF_UNIFFI_FARAD_CHECKSUM_METHOD_PILOT_RENDERER_GONE
 uint16_t uniffi_farad_checksum_method_pilot_renderer_gone(void
+    
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_FARAD_CHECKSUM_METHOD_PILOT_SHOWN
+#define UNIFFI_FFIDEF_UNIFFI_FARAD_CHECKSUM_METHOD_PILOT_SHOWN
+uint16_t uniffi_farad_checksum_method_pilot_shown(void
     
 );
 #endif

@@ -96,9 +96,10 @@ pub enum ExitReason {
 /// What the shell is to do.
 #[derive(Debug, Clone, PartialEq, uniffi::Enum)]
 pub enum Order {
-    /// On the web view's thread: serve this folder (null is the built-in bundle), tell `SHOWN`, load
-    /// its page, at the old page's route if so.
-    Show { folder: Option<String>, keep_route: bool },
+    /// On the web view's thread: load an empty document in place of the old page; once that stands,
+    /// serve this folder (null is the built-in bundle), call `shown` with the launch, load its page,
+    /// at the old page's route if so. The next such order takes the place of one that still waits.
+    Show { folder: Option<String>, keep_route: bool, launch: i64 },
     /// Load the page of what is served anew.
     Reload { keep_route: bool },
     /// The web view is dead: make a new one, which begins with `start`.
@@ -133,8 +134,6 @@ pub enum WorkLane {
 pub enum Seen {
     /// The main frame began to load a page. To be told in the order in which pages' calls are.
     Navigated,
-    /// The folder of the last `Show` is served from now on.
-    Shown,
     /// The app is in front and takes input.
     Active,
     /// Something is in front of it.
@@ -155,8 +154,8 @@ impl Order {
     pub(super) fn new(order: pilot::Order) -> Result<Self, String> {
         Ok(match order {
             pilot::Order::Log(line) => return Err(line),
-            pilot::Order::Show { folder, keep_route } => {
-                Self::Show { folder: folder.map(text), keep_route }
+            pilot::Order::Show { folder, keep_route, launch } => {
+                Self::Show { folder: folder.map(text), keep_route, launch: signed(launch) }
             }
             pilot::Order::Reload { keep_route } => Self::Reload { keep_route },
             pilot::Order::Recreate => Self::Recreate,
@@ -202,7 +201,6 @@ impl From<Seen> for News {
     fn from(seen: Seen) -> Self {
         match seen {
             Seen::Navigated => Self::Navigated,
-            Seen::Shown => Self::Shown,
             Seen::Active => Self::Active,
             Seen::Inactive => Self::Inactive,
             Seen::Background => Self::Background,

@@ -72,8 +72,8 @@ pub enum Event {
     Call(CallId, Result<Call>),
     /// The main frame began to load a page.
     Navigated,
-    /// A folder that [`Effect::Show`] named is served from now on.
-    Shown,
+    /// The old page is gone, and the folder of the launch that [`Effect::Show`] named is served.
+    Shown(u64),
     /// The app is in front and takes input.
     Active,
     /// Something is in front of it: a dialog, another app.
@@ -229,12 +229,15 @@ impl Job {
 pub enum Effect {
     /// Let the first load of the web view be of this folder; nothing is the built-in bundle.
     Begin(Option<PathBuf>),
-    /// Serve this folder from now on, say so with [`Event::Shown`], and load its page.
+    /// End the old page, serve this folder from then on, say so with [`Event::Shown`], and load its
+    /// page.
     Show {
         /// Nothing is the built-in bundle.
         folder: Option<PathBuf>,
         /// At the route that the old page was on.
         keep_route: bool,
+        /// The launch's number.
+        launch: u64,
     },
     /// Load the page of the folder that is served anew.
     Reload {

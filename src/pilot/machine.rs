@@ -160,7 +160,11 @@ impl Machine {
                     self.tell_rolled_back();
                 }
             }
-            Event::Shown => self.pages.shown(),
+            Event::Shown(launch) => {
+                if self.pages.shown(launch) {
+                    self.count(now);
+                }
+            }
             Event::Active => self.activate(now),
             Event::Inactive => self.deactivate(now),
             Event::Background => self.go_to_background(now),
@@ -257,11 +261,13 @@ impl Machine {
         self.take_up_pending();
     }
 
-    fn show(&mut self, now: Now) {
+    fn show(&mut self) {
         if let Some(launch) = &self.launch {
-            let (folder, keep_route) = (launch.folder.clone(), self.keep_route);
-            self.effects.push(Effect::Show { folder, keep_route });
-            self.count(now);
+            self.effects.push(Effect::Show {
+                folder: launch.folder.clone(),
+                keep_route: self.keep_route,
+                launch: launch.number,
+            });
         }
     }
 
@@ -343,8 +349,8 @@ impl Machine {
 
     /// Counts on, if the app is active and something is on trial.
     pub(super) fn count(&mut self, now: Now) {
-        // Nothing is owed before its page is asked for.
-        if !self.active || self.is_set(Timer::Show) {
+        // Nothing is owed while an old page is there.
+        if !self.active || !self.pages.is_shown() {
             return;
         }
         if let Some(wait) = self.deadline().map(|deadline| deadline.run(now.ticks)) {
@@ -382,7 +388,7 @@ impl Machine {
         *self.slot(which) = None;
         match which {
             Timer::Ready => self.ready_timer(now),
-            Timer::Show => self.show(now),
+            Timer::Show => self.show(),
             Timer::Sync => {
                 self.schedule.begun(now.wall);
                 self.ask_for_sync(None, self.apply);

@@ -48,13 +48,18 @@ use crate::updater::Updater;
 /// within one.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Order {
-    /// On the thread of the web view: serve this folder (nothing is the built-in bundle), say
-    /// [`News::Shown`], load its page.
+    /// On the thread of the web view: load an empty document in place of the old page. Once that
+    /// stands, serve this folder, say [`News::Shown`], load its page. Not before: an old page that
+    /// had begun to load itself anew could still come up, and would be taken for the new one. The
+    /// next such order takes the place of one that still waits, and keeps the route it had noted; a
+    /// web view that died or is made anew forgets it.
     Show {
-        /// The folder.
+        /// The folder; nothing is the built-in bundle.
         folder: Option<PathBuf>,
         /// At the route that the old page is on.
         keep_route: bool,
+        /// Names the launch.
+        launch: u64,
     },
     /// Load the page of what is served anew.
     Reload {
@@ -129,8 +134,9 @@ pub trait Hands: Send + Sync {
 pub enum News {
     /// The main frame began to load a page. To be told in the order in which calls of pages are.
     Navigated,
-    /// The folder of the last [`Order::Show`] is served from now on.
-    Shown,
+    /// The old page is gone, and the folder of the [`Order::Show`] for this launch is served from
+    /// now on. To be told in the order in which navigations and calls of pages are.
+    Shown(u64),
     /// The app is in front and takes input.
     Active,
     /// Something is in front of it.
@@ -206,7 +212,7 @@ impl Pilot {
     pub fn tell(&self, news: &News) {
         self.on(match news {
             News::Navigated => Event::Navigated,
-            News::Shown => Event::Shown,
+            News::Shown(launch) => Event::Shown(*launch),
             News::Active => Event::Active,
             News::Inactive => Event::Inactive,
             News::Background => Event::Background,
@@ -283,7 +289,9 @@ impl Pilot {
         let order = match effect {
             // Only starts begin, and they take it from the machine themselves.
             Effect::Begin(_) => return,
-            Effect::Show { folder, keep_route } => Order::Show { folder, keep_route },
+            Effect::Show { folder, keep_route, launch } => {
+                Order::Show { folder, keep_route, launch }
+            }
             Effect::Reload { keep_route } => Order::Reload { keep_route },
             Effect::Recreate => Order::Recreate,
             Effect::SetTimer(timer, after) => Order::SetTimer { timer, after },

@@ -4,6 +4,12 @@
 //! runs. Refuses: a page that attached to an earlier launch, one that attaches between a switch and
 //! the navigation that follows it, and one that never attached. The launch's token never meets a
 //! page.
+//!
+//! A navigation does not say which folder its page was read from. An old page that reloads itself
+//! may have fetched its HTML before the folder was switched, and begin after. So shells end the old
+//! document before they switch: they load an empty one, and switch once that stands. It cancels what
+//! the old document had begun, and begins nothing itself. Whatever navigates after the switch was
+//! read from the new folder.
 
 use std::collections::VecDeque;
 
@@ -24,9 +30,9 @@ pub(super) struct Pages {
 /// How far the running launch's page is.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum Opening {
-    /// Decided; the page before it still stands.
+    /// Decided; the page before it still stands, or what it began.
     Decided,
-    /// Its folder is served, and nothing navigated since.
+    /// That page is gone, the launch's folder is served, and nothing navigated since.
     Shown,
     /// Its page began to load.
     #[default]
@@ -44,11 +50,19 @@ impl Pages {
         (self.launch, self.opening) = (launch, Opening::Decided);
     }
 
-    /// The folder of the running launch is served from now on.
-    pub(super) fn shown(&mut self) {
-        if self.opening == Opening::Decided {
+    /// The old page is gone, and the folder of `launch` is served from now on; whether that is the
+    /// running launch, and news. One that was overtaken by the next decision is not.
+    pub(super) fn shown(&mut self, launch: u64) -> bool {
+        let shown = self.opening == Opening::Decided && launch == self.launch;
+        if shown {
             self.opening = Opening::Shown;
         }
+        shown
+    }
+
+    /// Whether the running launch's folder is served.
+    pub(super) fn is_shown(&self) -> bool {
+        self.opening != Opening::Decided
     }
 
     /// The main frame began to load a page; whether it is the running launch's first. One that
@@ -98,14 +112,29 @@ mod tests {
         assert!(!pages.is_current(Some(&nonce("old"))));
         pages.navigated();
         assert!(!pages.attach(&nonce("a reload of the old page")));
-        pages.shown();
-        assert!(!pages.attach(&nonce("still the old one's folder")));
+        assert!(!pages.is_shown() && pages.shown(2) && pages.is_shown());
+        assert!(!pages.attach(&nonce("before anything navigated")));
         pages.navigated();
         assert!(pages.attach(&nonce("new")));
         assert!(!pages.attach(&nonce("old")), "attaching again changes nothing");
         assert!(!pages.attach(&nonce("a reload of the old page")));
         assert!(!pages.is_current(None), "code without a page confirms nothing");
         assert!(!pages.is_current(Some(&nonce("never attached"))));
+    }
+
+    #[test]
+    fn a_launch_that_was_overtaken_before_it_was_shown_opens_nothing() {
+        let mut pages = Pages::default();
+        pages.begin(1);
+        pages.switch(2);
+        pages.switch(3);
+        assert!(!pages.shown(2), "the folder that is served is not the running launch's");
+        pages.navigated();
+        assert!(!pages.attach(&nonce("of launch 2")));
+        assert!(pages.shown(3));
+        pages.navigated();
+        assert!(!pages.attach(&nonce("of launch 2")));
+        assert!(pages.attach(&nonce("of launch 3")));
     }
 
     #[test]
@@ -124,7 +153,7 @@ mod tests {
         pages.begin(1);
         pages.attach(&nonce("old"));
         pages.switch(2);
-        pages.shown();
+        pages.shown(2);
         for reload in 0..100 {
             pages.attach(&nonce(&format!("in between {reload}")));
         }

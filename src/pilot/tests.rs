@@ -198,6 +198,10 @@ struct Shell {
     recreated: u32,
     /// Loads the page that was shown, as a web view does.
     navigates: bool,
+    /// What is to be shown once the old page is gone.
+    waits: Option<(u64, Option<PathBuf>)>,
+    /// Old pages go at once.
+    blanks: bool,
 }
 
 impl Shell {
@@ -229,6 +233,8 @@ impl Shell {
             shown: Vec::new(),
             recreated: 0,
             navigates: true,
+            waits: None,
+            blanks: true,
         }
     }
 
@@ -237,12 +243,14 @@ impl Shell {
         let effects = self.machine.on(event, Now { ticks: self.ticks, wall });
         for effect in effects {
             match effect {
-                Effect::Begin(folder) => self.shown.push(folder),
-                Effect::Show { folder, .. } => {
+                Effect::Begin(folder) => {
+                    self.waits = None;
                     self.shown.push(folder);
-                    self.on(Event::Shown);
-                    if self.navigates {
-                        self.on(Event::Navigated);
+                }
+                Effect::Show { folder, launch, .. } => {
+                    self.waits = Some((launch, folder));
+                    if self.blanks {
+                        self.blank();
                     }
                 }
                 Effect::Reload { .. } => self.on(Event::Navigated),
@@ -269,6 +277,16 @@ impl Shell {
         }
         if !self.slow {
             self.work();
+        }
+    }
+
+    /// The old page is gone: what waits for that is shown.
+    fn blank(&mut self) {
+        let Some((launch, folder)) = self.waits.take() else { return };
+        self.shown.push(folder);
+        self.on(Event::Shown(launch));
+        if self.navigates {
+            self.on(Event::Navigated);
         }
     }
 
@@ -490,6 +508,45 @@ fn the_old_pages_late_ready_confirms_nothing() {
     shell.answer("attach", json!({ "nonce": "new" })).unwrap();
     shell.ready("new").unwrap();
     assert_eq!(shell.device.confirmed, 1);
+}
+
+#[test]
+fn an_old_page_that_will_not_go_costs_the_new_release_nothing() {
+    let mut shell = offered(json!({ "autoSync": "off", "apply": "now" }));
+    (shell.navigates, shell.blanks) = (false, false);
+    shell.answer("sync", json!({})).unwrap();
+    shell.pass(60_000);
+    assert_eq!(shell.shown.len(), 1, "it waits for the old page's end");
+    shell.on(Event::Navigated);
+    let reload = shell.answer("attach", json!({ "nonce": "a reload of the old page" }));
+    assert_eq!(reload, Err("stale-token"));
+    shell.blank();
+    assert_eq!(shell.shows(), folder(1));
+    shell.on(Event::Navigated);
+    shell.pass(9_500);
+    shell.answer("attach", json!({ "nonce": "new" })).unwrap();
+    shell.ready("new").unwrap();
+    assert_eq!(shell.device.confirmed, 1);
+}
+
+#[test]
+fn what_is_shown_after_the_next_decision_is_not_the_running_launch() {
+    let mut shell = offered(json!({ "autoSync": "off", "apply": "now" }));
+    (shell.navigates, shell.blanks) = (false, false);
+    shell.answer("sync", json!({})).unwrap();
+    shell.pass(200);
+    // While the old page goes, it asks for the built-in bundle.
+    shell.answer("reset", json!({})).unwrap();
+    shell.blank();
+    assert_eq!(shell.shows(), folder(1));
+    shell.on(Event::Navigated);
+    assert_eq!(shell.answer("attach", json!({ "nonce": "1" })), Err("stale-token"));
+    shell.pass(200);
+    shell.blank();
+    assert_eq!(shell.shows(), None);
+    shell.on(Event::Navigated);
+    assert_eq!(shell.ready("1"), Err("stale-token"));
+    shell.answer("attach", json!({ "nonce": "builtin again" })).unwrap();
 }
 
 #[test]
@@ -720,6 +777,7 @@ enum Move {
     Start,
     RendererGone,
     Navigate,
+    Blank,
     Life(u8),
     Pass(u64),
     Attach,
@@ -740,6 +798,7 @@ fn moves() -> impl Strategy<Value = Move> {
         1 => Just(Move::Start),
         1 => Just(Move::RendererGone),
         4 => Just(Move::Navigate),
+        4 => Just(Move::Blank),
         3 => (0..3_u8).prop_map(Move::Life),
         5 => (0..6_000_u64).prop_map(Move::Pass),
         4 => Just(Move::Attach),
@@ -777,7 +836,7 @@ proptest! {
         apply in prop::sample::select(vec!["now", "background", "next-start"]),
     ) {
         let mut shell = Shell::new(json!({ "autoSync": auto, "apply": apply }));
-        (shell.navigates, shell.slow) = (false, true);
+        (shell.navigates, shell.blanks, shell.slow) = (false, false, true);
         let mut tabs = Tabs(Vec::new());
         let begin = |shell: &mut Shell, tabs: &mut Tabs| {
             shell.on(Event::Start(None));
@@ -797,6 +856,7 @@ proptest! {
                     tabs.load(&shell);
                     shell.on(Event::Navigated);
                 }
+                Move::Blank => shell.blank(),
                 Move::Life(0) => shell.on(Event::Active),
                 Move::Life(1) => shell.on(Event::Inactive),
                 Move::Life(_) => shell.on(Event::Background),

@@ -14,6 +14,8 @@ pub enum Tell {
     },
     /// Take the next step.
     Go,
+    /// Take every step from now on.
+    Free,
     /// The app is in front again.
     Active,
     /// The app is out of sight.

@@ -3,8 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a program of tests stops at a surprise")]
 
-use std::sync::Arc;
 use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 
 use farad_host::app::App;
 use farad_host::devtools::Devtools;
@@ -16,14 +16,15 @@ fn main() {
     let app: App = serde_json::from_str(&text).unwrap();
     let (main, todo) = channel();
     let (nod, nods) = channel();
-    let sender = main.clone();
+    let (sender, nod) = (main.clone(), Mutex::new(Some(nod)));
     let other = move |message: serde_json::Value| {
         if message.is_null() {
             // Nobody holds the phone any more.
             std::process::exit(0);
         }
         let _ = match serde_json::from_value::<Tell>(message.clone()) {
-            Ok(Tell::Go) => nod.send(()).ok(),
+            Ok(Tell::Go) => nod.lock().unwrap().as_ref().and_then(|nod| nod.send(()).ok()),
+            Ok(Tell::Free) => nod.lock().unwrap().take().map(drop),
             Ok(told) => sender.send(Main::Told(told)).ok(),
             Err(_) => sender.send(Main::Event(message)).ok(),
         };

@@ -119,6 +119,14 @@ pub struct Shell {
     pilot: Arc<Pilot>,
     bridge: Bridge,
     webview: Option<WebView>,
+    showing: Option<Showing>,
+}
+
+/// A bundle that is to be shown once the old page is gone.
+struct Showing {
+    launch: u64,
+    files: Files,
+    address: String,
 }
 
 impl Shell {
@@ -141,7 +149,8 @@ impl Shell {
         let script = scripts::document_start(app.platform, &app.origin(), &bridge);
         let (settings, server) = (Settings::of(&app), Server::start(&app));
         let bridge = Bridge::default();
-        Self { app, settings, server, script, devtools, steps, pilot, bridge, webview: None }
+        let (webview, showing) = (None, None);
+        Self { app, settings, server, script, devtools, steps, pilot, bridge, webview, showing }
     }
 
     /// Lives until the process ends.
@@ -162,7 +171,7 @@ impl Shell {
             Tell::WebView { session } => self.begin(session),
             Tell::Active => self.pilot.tell(&News::Active),
             Tell::Background => self.pilot.tell(&News::Background),
-            Tell::Go => {}
+            Tell::Go | Tell::Free => {}
         }
     }
 
@@ -178,7 +187,9 @@ impl Shell {
         self.steps.step(if folder.is_some() { "decided: a bundle" } else { "decided: built-in" });
         let (devtools, platform) = (Arc::clone(&self.devtools), self.app.platform);
         let webview = WebView::open(devtools, session, platform, &self.script, self.app.origin());
+        self.showing = None;
         let webview = self.webview.insert(webview);
+        let start = webview.address(false);
         self.server.serve(before.unwrap_or_else(|| self.app.builtin()));
         match platform {
             Platform::Android => {
@@ -186,7 +197,7 @@ impl Shell {
                 if let Some(files) = self.settings.persisted() {
                     self.server.serve(files);
                     // Capacitor loads twice then: once for the path, once for the start.
-                    webview.load();
+                    webview.load(&start);
                 }
             }
             Platform::Ios => {
@@ -195,7 +206,7 @@ impl Shell {
                 self.server.serve(files);
             }
         }
-        webview.load();
+        webview.load(&start);
         self.steps.step("first load");
         self.pilot.tell(&News::Active);
     }
@@ -207,9 +218,16 @@ impl Shell {
             _ if !webview.sees(event) => {}
             "Page.frameNavigated" if params["frame"]["parentId"].is_null() => {
                 self.bridge.reset();
-                self.steps.step("page");
-                self.pilot.tell(&News::Navigated);
+                webview.navigated(&params["frame"]);
+                if webview.is_blank() {
+                    self.steps.step("blank");
+                } else {
+                    self.steps.step("page");
+                    self.pilot.tell(&News::Navigated);
+                }
+                self.go_on_showing();
             }
+            "Page.navigatedWithinDocument" => webview.moved(params),
             "Runtime.bindingCalled" if params["name"] == scripts::BINDING => {
                 webview.called_by(event);
                 let payload = params["payload"].as_str().unwrap_or_default();
@@ -220,7 +238,7 @@ impl Shell {
             }
             "Page.javascriptDialogOpening" => webview.answer_prompt(),
             "Inspector.targetCrashed" => {
-                self.webview = None;
+                (self.webview, self.showing) = (None, None);
                 self.steps.step("the renderer is gone");
                 self.pilot.renderer_gone();
             }
@@ -260,11 +278,11 @@ impl Shell {
         match call.method_name.as_str() {
             "setServerBasePath" => {
                 self.server.serve(Files::Folder(path));
-                webview.load();
+                webview.load(&webview.address(false));
             }
             "setServerAssetPath" => {
                 self.server.serve(self.app.builtin());
-                webview.load();
+                webview.load(&webview.address(false));
             }
             "getServerBasePath" => answer = json!({ "path": self.server.files().folder() }),
             "persistServerBasePath" => self.settings.persist(self.server.files().folder()),
@@ -275,22 +293,12 @@ impl Shell {
 
     fn order(&mut self, order: Order) {
         match order {
-            Order::Show { folder, keep_route } => {
-                let files = folder.map_or_else(|| self.app.builtin(), Files::Folder);
-                if let Some(webview) = &self.webview {
-                    self.server.serve(files);
-                    self.pilot.tell(&News::Shown);
-                    if keep_route {
-                        webview.reload();
-                    } else {
-                        webview.load();
-                    }
-                    self.steps.step("shown");
-                }
-            }
+            Order::Show { folder, keep_route, launch } => self.show(folder, keep_route, launch),
+            // What is to be shown loads a page anyway.
+            Order::Reload { .. } if self.showing.is_some() => {}
             Order::Reload { keep_route } => {
                 if let Some(webview) = &self.webview {
-                    if keep_route { webview.reload() } else { webview.load() }
+                    webview.load(&webview.address(keep_route));
                 }
             }
             Order::Recreate => self.devtools.send(&json!(Said::NeedsWebView)),
@@ -317,6 +325,33 @@ impl Shell {
                 unreachable!("the hands do these themselves")
             }
         }
+    }
+
+    /// Ends the old page first: what it had begun to load could come up after the folder was
+    /// switched, and be taken for the new one.
+    fn show(&mut self, folder: Option<PathBuf>, keep_route: bool, launch: u64) {
+        let Some(webview) = &self.webview else { return };
+        let waits = self.showing.take().filter(|_| keep_route);
+        let address = waits.map_or_else(|| webview.address(keep_route), |waits| waits.address);
+        let files = folder.map_or_else(|| self.app.builtin(), Files::Folder);
+        webview.load(&WebView::blank(launch));
+        self.showing = Some(Showing { launch, files, address });
+    }
+
+    /// Another document stands: the one that was waited for, or a last one of the old page's, whose
+    /// load may have ended the one that was asked for.
+    fn go_on_showing(&mut self) {
+        let (Some(webview), Some(showing)) = (&self.webview, self.showing.take()) else { return };
+        let blank = WebView::blank(showing.launch);
+        if webview.at() != blank {
+            webview.load(&blank);
+            self.showing = Some(showing);
+            return;
+        }
+        self.server.serve(showing.files);
+        self.pilot.tell(&News::Shown(showing.launch));
+        webview.load(&showing.address);
+        self.steps.step("shown");
     }
 
     fn answer(&mut self, call: Call, answer: Answer) {

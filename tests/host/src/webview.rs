@@ -14,9 +14,15 @@ pub struct WebView {
     session: String,
     platform: Platform,
     start: String,
+    /// The main frame, and the address of the document that stands in it.
+    frame: String,
+    at: String,
     /// The document that called last: where Android's channel answers.
     caller: Option<u64>,
 }
+
+/// Empty documents, each with an address of its own: whichever one stands, it is known which.
+const BLANK: &str = "about:blank?farad-";
 
 impl WebView {
     /// Takes over the page of a DevTools session. `script` runs in every document first; `start` is
@@ -36,7 +42,8 @@ impl WebView {
         ] {
             devtools.call(&session, method, &params).unwrap();
         }
-        Self { devtools, session, platform, start, caller: None }
+        let (frame, at) = Default::default();
+        Self { devtools, session, platform, start, frame, at, caller: None }
     }
 
     /// Whether an event is this web view's.
@@ -45,14 +52,54 @@ impl WebView {
         event["sessionId"] == self.session
     }
 
-    /// Loads the app's start page.
-    pub fn load(&self) {
-        self.begin("Page.navigate", &json!({ "url": self.start }));
+    /// Where the app's page is loaded: at its start, or at the route that it is on.
+    #[must_use]
+    pub fn address(&self, keep_route: bool) -> String {
+        let start = format!("{}/", self.start);
+        if keep_route && self.at.starts_with(&start) { self.at.clone() } else { start }
     }
 
-    /// Loads the route that the page is on.
-    pub fn reload(&self) {
-        self.begin("Page.reload", &json!({}));
+    /// Loads a page.
+    pub fn load(&self, address: &str) {
+        self.begin("Page.navigate", &json!({ "url": address }));
+    }
+
+    /// The address of the empty document that makes room for a launch.
+    #[must_use]
+    pub fn blank(launch: u64) -> String {
+        format!("{BLANK}{launch}")
+    }
+
+    /// Another document stands in the main frame.
+    pub fn navigated(&mut self, frame: &Value) {
+        let part = |name: &str| frame[name].as_str().unwrap_or_default();
+        let after_blank = self.is_blank();
+        self.frame = part("id").to_owned();
+        self.at = format!("{}{}", part("url"), part("urlFragment"));
+        if after_blank && !self.is_blank() {
+            // As Android's `clearHistory`: nobody goes back to an empty document. What iOS loads
+            // from a string is never kept for going back.
+            self.begin("Page.resetNavigationHistory", &json!({}));
+        }
+    }
+
+    /// The document that stands changed its address, by a fragment or by `history.pushState`.
+    pub fn moved(&mut self, params: &Value) {
+        if params["frameId"] == self.frame {
+            self.at = params["url"].as_str().unwrap_or_default().to_owned();
+        }
+    }
+
+    /// The address of the document that stands.
+    #[must_use]
+    pub fn at(&self) -> &str {
+        &self.at
+    }
+
+    /// Whether an empty document stands.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        self.at.starts_with(BLANK)
     }
 
     /// A document called.

@@ -6,22 +6,23 @@ use std::path::Path;
 use farad_host::routes::Platform;
 use serde_json::json;
 
-use crate::phone::Phone;
+use crate::phone::{Phone, Running};
 use crate::publisher::{Publisher, write};
 use crate::web::{self, READY, SILENT};
 
 /// Says `ready` for as long as it lives, by the plugin and past it, with its own nonce and with new
-/// ones; keeps what it is told.
+/// ones. Counts before it speaks: whether it still hears the answers is up to the machine.
 const LATE: &str = r"
-    const told = (code) => {
-      const all = JSON.parse(localStorage.getItem('told') ?? '{}');
+    const heard = (code) => {
+      const all = JSON.parse(localStorage.getItem('heard') ?? '{}');
       all[code] = (all[code] ?? 0) + 1;
-      localStorage.setItem('told', JSON.stringify(all));
+      localStorage.setItem('heard', JSON.stringify(all));
     };
-    const say = (promise) => promise.then(() => told('confirmed'), ({ code }) => told(code));
+    const say = (promise) => promise.then(() => heard('confirmed'), ({ code }) => heard(code));
     let count = 0;
     Farad.addListener('beforeReload', () => setInterval(() => {
-      const nonce = `late ${count++}`;
+      localStorage.setItem('tries', ++count);
+      const nonce = `late ${count}`;
       say(Farad.ready());
       const attached = Capacitor.nativePromise('Farad', 'attach', { nonce });
       say(attached.then(() => Capacitor.nativePromise('Farad', 'ready', { nonce })));
@@ -32,42 +33,58 @@ const LATE: &str = r"
 
 /// Loads itself anew, again and again, while it is being replaced; every page of it says `ready`.
 const RELOADS: &str = r"
-    Farad.ready().then(() => 'confirmed', ({ code }) => code).then((how) => {
-      localStorage.setItem('reloads', `${localStorage.getItem('reloads') ?? ''} ${how}`);
-    });
-    const left = Number(sessionStorage.getItem('left') ?? 0);
-    sessionStorage.setItem('left', left - 1);
-    if (left > 0) setTimeout(() => location.reload(), 30);
-    Farad.addListener('beforeReload', () => {
-      sessionStorage.setItem('left', 5);
+    Farad.ready().catch(() => undefined);
+    const tries = Number(localStorage.getItem('tries'));
+    const again = () => {
+      localStorage.setItem('tries', tries + 1);
       location.reload();
-    });
+    };
+    if (tries > 0 && tries < 50) setTimeout(again, 10);
+    Farad.addListener('beforeReload', again);
 ";
 
-/// Replaces an old page that behaves so by a silent release, and sees that nobody confirmed it.
-fn confirms_nothing(platform: Platform, old: &str) -> (Publisher, Phone, crate::phone::Running) {
+/// Replaces an old page that behaves so by a silent release, which waits until the page has tried a
+/// few times; sees that nobody confirmed the release. Says what the shell did until that was shown.
+fn confirms_nothing(
+    platform: Platform,
+    old: &str,
+    tries: u32,
+) -> (Publisher, Phone, Running, Vec<String>) {
     let publisher = Publisher::new();
     let web = publisher.plain("1.0.0", old);
     let package = publisher.package(platform, &web);
-    let settings = publisher.settings(&json!({ "readyTimeout": 3000 }));
-    let phone = Phone::new(platform, package, settings);
+    let phone = Phone::new(platform, package, publisher.settings(&json!({})));
     publisher.release_plain("1.1.0", SILENT);
-    let app = phone.start();
+    let app = phone.start_in_lockstep();
+    app.go_until("call attach");
     app.shows("1.0.0");
     app.eval("void Farad.sync({ apply: 'now' })");
-    app.shows("1.1.0");
+    app.go();
+    app.go_until("show a bundle");
+    app.until(&format!("Number(localStorage.getItem('tries')) >= {tries}"));
+    app.go();
+    let steps = app.go_until("shown");
+    // Twice tried, and given up.
+    app.free();
+    app.wait_for("show the built-in");
+    app.wait_for("page");
     app.until("document.title === '1.0.0'");
     // It may still be loading itself anew.
     let state = app.until("Farad.getState()");
-    assert_eq!(state["blocked"][0]["reason"], "not-ready");
-    (publisher, phone, app)
+    assert_eq!(state["blocked"][0]["reason"], "not-ready", "{steps:?}");
+    (publisher, phone, app, steps)
+}
+
+fn count(steps: &[String], step: &str) -> usize {
+    steps.iter().filter(|taken| *taken == step).count()
 }
 
 fn the_old_pages_late_ready_confirms_nothing(platform: Platform) {
-    let (_publisher, _phone, app) = confirms_nothing(platform, LATE);
-    let told = app.eval("JSON.parse(localStorage.getItem('told'))");
-    assert!(told["stale-token"].as_u64().unwrap() > 4, "{told}");
-    assert_eq!(told.as_object().unwrap().len(), 1, "nothing else came of it: {told}");
+    let (_publisher, _phone, app, steps) = confirms_nothing(platform, LATE, 5);
+    assert!(count(&steps, "reject stale-token") > 4, "{steps:?}");
+    assert_eq!(count(&steps, "resolve"), 0, "nothing else came of it: {steps:?}");
+    let heard = app.eval("Object.keys(JSON.parse(localStorage.getItem('heard') ?? '{}'))");
+    assert!(heard == json!([]) || heard == json!(["stale-token"]), "{heard}");
 }
 
 #[test]
@@ -81,10 +98,31 @@ fn the_old_pages_late_ready_confirms_nothing_on_ios() {
 }
 
 #[test]
-fn an_old_page_that_loads_itself_anew_meanwhile_confirms_nothing() {
-    let (_publisher, _phone, app) = confirms_nothing(Platform::Android, RELOADS);
-    let how = app.eval("localStorage.getItem('reloads')");
-    assert!(how.as_str().unwrap().contains("stale-token"), "{how}");
+fn an_old_page_that_loads_itself_anew_meanwhile_confirms_nothing_on_android() {
+    let (_publisher, _phone, _app, steps) = confirms_nothing(Platform::Android, RELOADS, 5);
+    assert!(count(&steps, "page") > 1, "it came up again: {steps:?}");
+    assert!(count(&steps, "reject stale-token") > 1, "and spoke: {steps:?}");
+    assert_eq!(count(&steps, "resolve"), 0, "nothing else came of it: {steps:?}");
+}
+
+#[test]
+fn an_old_page_that_loads_itself_anew_meanwhile_confirms_nothing_on_ios() {
+    // A page waits for the bridge's questions there, so that more than one reload needs the shell.
+    confirms_nothing(Platform::Ios, RELOADS, 1);
+}
+
+#[test]
+fn nobody_goes_back_to_the_empty_document_in_between() {
+    let publisher = Publisher::new();
+    publisher.release_plain("1.1.0", READY);
+    let settings = json!({ "readyTimeout": 60_000 });
+    let phone = Phone::plain(Platform::Android, &publisher, &settings);
+    let app = phone.start();
+    app.shows("1.0.0");
+    app.eval("history.pushState(null, '', '/products')");
+    app.eval("void Farad.sync({ apply: 'now' })");
+    app.shows("1.1.0");
+    app.until("answer && history.length === 1");
 }
 
 #[test]

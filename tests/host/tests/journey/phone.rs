@@ -215,6 +215,26 @@ impl Running {
         self.steps.lock().unwrap().recv_timeout(HANGS).ok()
     }
 
+    /// Lets the app go on, in lockstep, until it waits at this step; says which it took.
+    pub(crate) fn go_until(&self, step: &str) -> Vec<String> {
+        let mut taken: Vec<String> = Vec::new();
+        loop {
+            match self.next_step() {
+                Some(step) => taken.push(step),
+                None => panic!("the app ended, or never came to {step:?}: {taken:?}"),
+            }
+            if taken.last().is_some_and(|last| last == step) {
+                return taken;
+            }
+            self.go();
+        }
+    }
+
+    /// Lets the app go on without waiting for anybody from now on.
+    pub(crate) fn free(&self) {
+        self.tell(&Tell::Free);
+    }
+
     /// Lets the app go on, in lockstep.
     pub(crate) fn go(&self) {
         self.tell(&Tell::Go);

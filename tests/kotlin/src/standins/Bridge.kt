@@ -54,7 +54,11 @@ class Bridge(
             } else if (!path.isNullOrEmpty() && File(path).exists()) {
                 localServer.hostFiles(path)
             }
-            webView.onLoad = { listeners.forEach { listener -> listener.onPageStarted(webView) } }
+            webView.post = { what -> main.execute(what) }
+            webView.onLoad = {
+                listeners.toList().forEach { listener -> listener.onPageStarted(webView) }
+                listeners.toList().forEach { listener -> listener.onPageLoaded(webView) }
+            }
             webView.loadUrl(appUrl)
             listeners = ArrayList()
         }
@@ -107,6 +111,9 @@ class Bridge(
         val call = PluginCall(messages, plugin, id, "addListener", options)
         calls.submit { handles.getValue(plugin).instance.addListener(call) }.get()
     }
+
+    /** The web view, on its thread. */
+    fun <T> onWebView(what: (WebView) -> T): T = onMain { what(webView) }
 
     /** Waits until everything that was handed to the two threads is done. */
     fun settle() {

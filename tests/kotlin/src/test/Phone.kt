@@ -117,13 +117,22 @@ class Phone(private val shop: Shop, private val settings: JSONObject?, var serve
     val page: String
         get() = folder?.let { File(it, "index.html").readText() } ?: "built in"
 
+    /** Waits for something to become true of the web view. */
+    fun until(what: (android.webkit.WebView) -> Boolean) {
+        val end = System.nanoTime() + TimeUnit.SECONDS.toNanos(120)
+        while (!bridge.onWebView(what)) {
+            check(System.nanoTime() < end) { "never; it shows ${bridge.webView.url}" }
+            Thread.sleep(5)
+        }
+    }
+
     /** Does [what], and waits until the page was replaced after it. */
     fun replaced(what: () -> Unit) {
         val loaded = CountDownLatch(1)
         val before = bridge.webView.onLoad
         bridge.webView.onLoad = { url ->
             before(url)
-            loaded.countDown()
+            if (!url.startsWith("about:")) loaded.countDown()
         }
         what()
         check(loaded.await(60, TimeUnit.SECONDS)) { "nothing was loaded" }

@@ -57,6 +57,51 @@ class PluginTest {
         assertEquals(1, phone.bridge.webView.loads.size)
     }
 
+    @Test fun `the folder is switched once the old page is gone, whatever it still loads`() {
+        val phone = Phone(shop, settings("keepRoute" to true)).start()
+        phone.ask("sync")
+        phone.bridge.webView.pushState("https://localhost/basket")
+        phone.bridge.webView.slow = true
+        assertTrue(phone.ask("apply").getBoolean("applying"))
+        val blank = "about:blank?farad-"
+        phone.until { it.url.orEmpty().startsWith(blank) }
+        assertEquals("built in", phone.page)
+        // It began to load itself anew before, and comes up again.
+        phone.bridge.onWebView { it.visit("https://localhost/") }
+        assertEquals("stale-token", phone.refusal("attach", "nonce" to "reloaded").code)
+        // A tap of the user's ends what is on its way.
+        phone.bridge.onWebView { it.visit("https://localhost/tapped", ends = true) }
+        assertEquals("stale-token", phone.refusal("attach", "nonce" to "tapped").code)
+        assertEquals("built in", phone.page)
+        phone.until { it.url.orEmpty().startsWith(blank) }
+        phone.bridge.onWebView { it.arrive() }
+        assertEquals("1.0.0", phone.page)
+        assertEquals("stale-token", phone.refusal("ready", "nonce" to "reloaded").code)
+        assertEquals("https://localhost/basket", phone.bridge.webView.url)
+        phone.bridge.onWebView { it.arrive() }
+        assertEquals("stale-token", phone.refusal("ready", "nonce" to "tapped").code)
+        phone.ask("attach", "nonce" to "new")
+        phone.ask("ready", "nonce" to "new")
+        assertEquals(1, phone.bridge.webView.copyBackForwardList().size)
+    }
+
+    @Test fun `of two bundles that wait for the old page the last one is shown`() {
+        val phone = Phone(shop, settings()).start()
+        phone.ask("sync")
+        phone.bridge.webView.slow = true
+        phone.ask("apply")
+        phone.until { it.url.orEmpty().startsWith("about:") }
+        val first = phone.bridge.webView.url
+        phone.ask("reset")
+        phone.until { it.url.orEmpty().startsWith("about:") && it.url != first }
+        phone.bridge.onWebView { it.arrive() }
+        assertEquals("built in", phone.page)
+        phone.bridge.onWebView { it.arrive() }
+        phone.ask("attach", "nonce" to "new")
+        val ready = phone.ask("ready", "nonce" to "new")
+        assertEquals("builtin", ready.getJSONObject("current").getString("id"))
+    }
+
     @Test fun `a bundle that never comes up is undone, and the reason told`() {
         val phone = Phone(shop, settings()).start()
         phone.ask("sync")
@@ -177,7 +222,7 @@ class PluginTest {
         val phone = Phone(shop, settings("apply" to "background", "keepRoute" to true)).start()
         phone.ask("sync")
         assertEquals("built in", phone.page)
-        phone.bridge.webView.url = "https://localhost/basket?id=1#top"
+        phone.bridge.webView.pushState("https://localhost/basket?id=1#top")
         phone.replaced {
             phone.bridge.pause()
             phone.bridge.stop()

@@ -761,6 +761,8 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_farad_checksum_method_pilot_renderer_gone(
     ): Int
+    external fun uniffi_farad_checksum_method_pilot_shown(
+    ): Int
     external fun uniffi_farad_checksum_method_pilot_start(
     ): Int
     external fun uniffi_farad_checksum_method_pilot_tell(
@@ -851,6 +853,8 @@ internal object UniffiLib {
     external fun uniffi_farad_fn_method_pilot_call(`ptr`: Long,`call`: RustBuffer.ByValue,`method`: RustBuffer.ByValue,`options`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus, 
     ): Unit
     external fun uniffi_farad_fn_method_pilot_renderer_gone(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus, 
+    ): Unit
+    external fun uniffi_farad_fn_method_pilot_shown(`ptr`: Long,`launch`: Long,uniffi_out_err: UniffiRustCallStatus, 
     ): Unit
     external fun uniffi_farad_fn_method_pilot_start(`ptr`: Long,`exit`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus, 
     ): RustBuffer.ByValue
@@ -1039,6 +1043,9 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_farad_checksum_method_pilot_renderer_gone() and 0xFFFF) != 55499) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_farad_checksum_method_pilot_shown() and 0xFFFF) != 39003) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_farad_checksum_method_pilot_start() and 0xFFFF) != 54445) {
@@ -2449,6 +2456,13 @@ public interface PilotInterface {
     fun `rendererGone`()
     
     /**
+     * The old page is gone, and the folder of the `Show` for this launch is served. To be called in
+     * the order in which navigations are told and pages call. Does no work; may be called on any
+     * thread.
+     */
+    fun `shown`(`launch`: kotlin.Long)
+    
+    /**
      * A web view is being made: which folder its first load is of. Blocks about a millisecond; may
      * be called on the main thread.
      */
@@ -2612,6 +2626,25 @@ open class Pilot: Disposable, AutoCloseable, PilotInterface
     UniffiLib.uniffi_farad_fn_method_pilot_renderer_gone(
         it,
         _status)
+}
+    }
+    
+    
+
+    
+    /**
+     * The old page is gone, and the folder of the `Show` for this launch is served. To be called in
+     * the order in which navigations are told and pages call. Does no work; may be called on any
+     * thread.
+     */
+    @Throws(FaradException::class)override fun `shown`(`launch`: kotlin.Long)
+        = 
+    callWithHandle {
+    uniffiRustCallWithError(FaradException) { _status ->
+    UniffiLib.uniffi_farad_fn_method_pilot_shown(
+        it,
+        
+        FfiConverterLong.lower(`launch`),_status)
 }
     }
     
@@ -4466,12 +4499,14 @@ public object FfiConverterTypeLogLevel: FfiConverterRustBuffer<LogLevel> {
 sealed class Order {
     
     /**
-     * On the web view's thread: serve this folder (null is the built-in bundle), tell `SHOWN`, load
-     * its page, at the old page's route if so.
+     * On the web view's thread: load an empty document in place of the old page; once that stands,
+     * serve this folder (null is the built-in bundle), call `shown` with the launch, load its page,
+     * at the old page's route if so. The next such order takes the place of one that still waits.
      */
     data class Show(
         val `folder`: kotlin.String?, 
-        val `keepRoute`: kotlin.Boolean) : Order()
+        val `keepRoute`: kotlin.Boolean, 
+        val `launch`: kotlin.Long) : Order()
         
     {
         
@@ -4608,6 +4643,7 @@ public object FfiConverterTypeOrder : FfiConverterRustBuffer<Order>{
             1 -> Order.Show(
                 FfiConverterOptionalString.read(buf),
                 FfiConverterBoolean.read(buf),
+                FfiConverterLong.read(buf),
                 )
             2 -> Order.Reload(
                 FfiConverterBoolean.read(buf),
@@ -4653,6 +4689,7 @@ public object FfiConverterTypeOrder : FfiConverterRustBuffer<Order>{
                 4UL
                 + FfiConverterOptionalString.allocationSize(value.`folder`)
                 + FfiConverterBoolean.allocationSize(value.`keepRoute`)
+                + FfiConverterLong.allocationSize(value.`launch`)
             )
         }
         is Order.Reload -> {
@@ -4733,6 +4770,7 @@ public object FfiConverterTypeOrder : FfiConverterRustBuffer<Order>{
                 buf.putInt(1)
                 FfiConverterOptionalString.write(value.`folder`, buf)
                 FfiConverterBoolean.write(value.`keepRoute`, buf)
+                FfiConverterLong.write(value.`launch`, buf)
                 Unit
             }
             is Order.Reload -> {
@@ -4897,10 +4935,6 @@ enum class Seen {
      * The main frame began to load a page. To be told in the order in which pages' calls are.
      */
     NAVIGATED,
-    /**
-     * The folder of the last `Show` is served from now on.
-     */
-    SHOWN,
     /**
      * The app is in front and takes input.
      */

@@ -68,13 +68,15 @@ internal class Core private constructor(private val context: Context, setup: Set
 
     fun tell(seen: Seen) = pilot.tell(seen)
 
+    fun shown(launch: Long) = pilot.shown(launch)
+
     fun rendererGone() = pilot.rendererGone()
 
     // The shell, as the core calls it.
 
     override fun order(order: Order) {
         when (order) {
-            is Order.Show -> plugin?.show(order.folder, order.keepRoute)
+            is Order.Show -> plugin?.show(order.folder, order.keepRoute, order.launch)
             is Order.Reload -> plugin?.reloadPage(order.keepRoute)
             is Order.Recreate -> plugin?.recreate()
             is Order.SetTimer -> setTimer(order.timer, order.after)

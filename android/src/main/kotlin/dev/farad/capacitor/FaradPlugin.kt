@@ -24,6 +24,9 @@ class FaradPlugin : Plugin() {
     private var begun: String? = null
     private var listening = false
 
+    /** What is to be shown once the old page is gone. Of the main thread alone. */
+    private var showing: Showing? = null
+
     // Runs on the main thread before the local server exists and before the first page is asked for.
     // What is persisted now is what Capacitor's bridge reads right after.
     override fun load() {
@@ -38,7 +41,7 @@ class FaradPlugin : Plugin() {
         // Only now: a listener that is added in load() is dropped when the bridge is complete.
         bridge.addWebViewListener(Listener())
         // Whatever made the bridge see it otherwise, the page must be the one that was decided on.
-        if (core.isLive() && served(bridge) != begun) show(begun, false)
+        if (core.isLive() && served(bridge) != begun) show(begun, false, 0)
     }
 
     override fun handleOnResume() = core.tell(Seen.ACTIVE)
@@ -79,21 +82,44 @@ class FaradPlugin : Plugin() {
 
     // What the core orders. Each may come on any thread.
 
-    /** Serves [folder], or the built-in bundle, and loads its page. */
-    internal fun show(folder: String?, keepRoute: Boolean) = bridge.executeOnMainThread {
-        // Before the folder is switched, so that the route is the old page's.
-        val url = if (keepRoute) bridge.appUrl.trimEnd('/') + route() else bridge.appUrl
-        begun = folder
-        if (folder == null) bridge.localServer.hostAssets(Bridge.DEFAULT_WEB_ASSET_DIR)
-        else bridge.localServer.hostFiles(folder)
-        inOrder { core.tell(Seen.SHOWN) }
-        bridge.webView.loadUrl(url)
+    /**
+     * Ends the old page with an empty document; once that stands, serves [folder], or the built-in
+     * bundle, and loads its page. What the old page had begun to load could otherwise come up after
+     * the folder was switched, and be taken for the new one.
+     */
+    internal fun show(folder: String?, keepRoute: Boolean, launch: Long) = bridge.executeOnMainThread {
+        val noted = showing?.takeIf { keepRoute }?.url
+        val next = Showing(launch, folder, noted ?: address(keepRoute)).also { showing = it }
+        bridge.webView.loadUrl(next.blank)
     }
 
     internal fun reloadPage(keepRoute: Boolean) = bridge.executeOnMainThread {
-        val url = if (keepRoute) bridge.appUrl.trimEnd('/') + route() else bridge.appUrl
-        bridge.webView.loadUrl(url)
+        // What is to be shown loads a page anyway.
+        if (showing == null) bridge.webView.loadUrl(address(keepRoute))
     }
+
+    /**
+     * Another document began, or is complete: the one that is waited for, or a last one of the old
+     * page's. That may have ended the load of the empty one, which is then neither there nor on its
+     * way (`url` is what is on its way).
+     */
+    private fun goOnShowing() {
+        val next = showing ?: return
+        when {
+            standing() == next.blank -> {
+                showing = null
+                begun = next.folder
+                if (next.folder == null) bridge.localServer.hostAssets(Bridge.DEFAULT_WEB_ASSET_DIR)
+                else bridge.localServer.hostFiles(next.folder)
+                inOrder { core.shown(next.launch) }
+                bridge.webView.loadUrl(next.url)
+            }
+            bridge.webView.url != next.blank -> bridge.webView.loadUrl(next.blank)
+        }
+    }
+
+    /** The address of the document that stands, whatever is being loaded. */
+    private fun standing(): String? = bridge.webView.copyBackForwardList().currentItem?.url
 
     /** The web view is dead: a new activity makes a new one, and a new plugin with it. */
     internal fun recreate() = bridge.executeOnMainThread { activity.recreate() }
@@ -109,15 +135,27 @@ class FaradPlugin : Plugin() {
      */
     private fun inOrder(what: () -> Unit) = bridge.execute(what)
 
-    /** Path, query and fragment of the page that is shown. */
-    private fun route(): String {
-        val url = bridge.webView.url ?: return ""
+    /** Where the app's page is loaded: at its start, or at the route of the page that is shown. */
+    private fun address(keepRoute: Boolean): String {
         val origin = bridge.appUrl.trimEnd('/')
-        return if (url.startsWith("$origin/")) url.substring(origin.length) else ""
+        val url = bridge.webView.url.takeIf { keepRoute }.orEmpty()
+        return if (url.startsWith("$origin/")) url else bridge.appUrl
     }
 
     private inner class Listener : WebViewListener() {
-        override fun onPageStarted(webView: WebView) = inOrder { core.tell(Seen.NAVIGATED) }
+        // Comes once the document stands, whoever asked for it.
+        override fun onPageStarted(webView: WebView) {
+            if (!isBlank(standing())) {
+                inOrder { core.tell(Seen.NAVIGATED) }
+                // Nobody goes back to an empty document, nor to routes of the page before it.
+                val history = webView.copyBackForwardList()
+                val blanks = (0 until history.size).any { isBlank(history.getItemAtIndex(it).url) }
+                if (blanks) webView.clearHistory()
+            }
+            goOnShowing()
+        }
+
+        override fun onPageLoaded(webView: WebView) = goOnShowing()
 
         override fun onRenderProcessGone(webView: WebView, detail: RenderProcessGoneDetail): Boolean {
             if (!core.isLive()) return false
@@ -127,7 +165,18 @@ class FaradPlugin : Plugin() {
         }
     }
 
+    /** A launch whose page comes next. */
+    private class Showing(val launch: Long, val folder: String?, val url: String) {
+        /** Never the address of another: one that stands already must not be taken for it. */
+        val blank = BLANK + launch
+    }
+
     private companion object {
+        /** Empty documents. Neither Capacitor's bridge nor any page's script is in them. */
+        const val BLANK = "about:blank?farad-"
+
+        fun isBlank(url: String?): Boolean = url != null && url.startsWith(BLANK)
+
         /** The folder that is served; null is the built-in bundle. */
         fun served(bridge: Bridge): String? =
             bridge.serverBasePath.takeUnless { it == Bridge.DEFAULT_WEB_ASSET_DIR }
