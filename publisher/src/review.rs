@@ -15,7 +15,7 @@ use farad::trust::metadata::{Root, Targets};
 use serde::Serialize;
 
 use crate::change::Change;
-use crate::commands::{Workspace, percent};
+use crate::commands::{Workspace, count, percent};
 use crate::content::{Contents, differences};
 use crate::failure::{Failure, Result};
 use crate::opening::{self, Opener};
@@ -208,7 +208,7 @@ impl Reviewer<'_> {
             }
             _ => "nothing to compare it with is offered now".to_owned(),
         };
-        changes.push(format!("  {} files; {against}:", index.files().len()));
+        changes.push(format!("  {}; {against}:", count(index.files().len(), "file")));
         let lines = differences(old.as_ref(), &index);
         changes.extend(lines.into_iter().map(|line| format!("    {line}")));
         Ok(changes)

@@ -180,7 +180,7 @@ fn production() {
         ("FARAD_KEYS", keys),
         ("FARAD_PASSPHRASES", "online: every day\nrelease: in between".to_owned()),
         ("RUNNER_TEMP", temp),
-        ("VERSION", "1.1.0".to_owned()),
+        ("VERSION", "v1.1.0".to_owned()),
     ];
     ci.builds = 100;
     ci.run(&mut section, "ci", &secrets);

@@ -9,7 +9,7 @@ use farad::trust::metadata::{Delegations, Targets};
 use serde_json::json;
 
 use super::share::{self, Share};
-use super::{Report, Workspace, dry_note};
+use super::{Report, Workspace, count, dry_note};
 use crate::edit::Edit;
 use crate::failure::{Failure, Result};
 use crate::passphrase::Passphrases;
@@ -141,8 +141,8 @@ fn list(config: &Path) -> Result<Report> {
         let may = workspace.current.authority().of(&channel.releases_role());
         let (need, of) = may.map_or((0, 0), |may| (may.role.threshold, may.role.keyids.len()));
         lines.push(format!(
-            "{channel}: {} releases listed, {need} of {of} keys sign them, the last {} are kept",
-            documents.releases.len(),
+            "{channel}: {} listed, {need} of {of} keys sign them, the last {} are kept",
+            count(documents.releases.len(), "release"),
             settings.keep,
         ));
         all.push(json!({

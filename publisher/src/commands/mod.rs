@@ -51,6 +51,12 @@ pub(crate) fn dry_note(dry: bool) -> &'static str {
     if dry { " (dry run: nothing was written)" } else { "" }
 }
 
+/// A number of things as people write it; all of ours take an s.
+pub(crate) fn count(number: usize, thing: &str) -> String {
+    let several = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{several}")
+}
+
 /// Basis points as people write them.
 pub(crate) fn percent(share: u32) -> String {
     match share % 100 {

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use farad::release::Blob;
 use serde_json::json;
 
-use super::{Report, Workspace, dry_note};
+use super::{Report, Workspace, count, dry_note};
 use crate::failure::{Failure, Result};
 use crate::passphrase::Passphrases;
 use crate::repository::target_file;
@@ -28,7 +28,7 @@ pub(crate) fn run(args: &Prune, config: &Path, passphrases: &Passphrases) -> Res
     let workspace = Workspace::open(config, passphrases)?;
     let named = named(&workspace)?;
     let age = Duration::from_secs(u64::from(args.keep_days) * 86_400);
-    let (mut count, mut bytes) = (0_u64, 0_u64);
+    let (mut removed, mut bytes) = (0, 0_u64);
     for path in files(&workspace.repository.folder)? {
         let inside = path.strip_prefix(&workspace.repository.folder).unwrap_or(&path);
         let inside = inside.to_string_lossy().replace('\\', "/");
@@ -44,15 +44,18 @@ pub(crate) fn run(args: &Prune, config: &Path, passphrases: &Passphrases) -> Res
         if young && age > Duration::ZERO {
             continue;
         }
-        count += 1;
+        removed += 1;
         bytes += found.len();
         if !args.dry_run {
             fs::remove_file(&path).map_err(|error| Failure::file("removing", &path, &error))?;
         }
     }
-    let text =
-        format!("{count} files, {bytes} bytes that nothing names{}.", dry_note(args.dry_run));
-    Ok(Report::new(text, json!({ "files": count, "bytes": bytes })))
+    let text = format!(
+        "{}, {bytes} bytes that nothing names{}.",
+        count(removed, "file"),
+        dry_note(args.dry_run)
+    );
+    Ok(Report::new(text, json!({ "files": removed, "bytes": bytes })))
 }
 
 /// Every file that current metadata leads to.

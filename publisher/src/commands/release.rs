@@ -16,7 +16,7 @@ use farad::seal::{FEATURE, Object, Sealer};
 use serde_json::json;
 
 use super::channel::last_sequence;
-use super::{Report, Workspace, dry_note, percent, salt};
+use super::{Report, Workspace, count, dry_note, percent, salt};
 use crate::edit::{BlobSource, Edit};
 use crate::failure::{Failure, Result};
 use crate::opening;
@@ -157,11 +157,11 @@ pub(crate) fn run(
     list(&workspace, &mut edit, &channel, &settings, &documents, &manifest, offer)?;
     let outcome = workspace.publish(edit, args.dry_run)?;
     let text = format!(
-        "Released {} (sequence {}) in {channel} to {}: {} files, {} bytes, {} to download{}{}{}.",
+        "Released {} (sequence {}) in {channel} to {}: {}, {} bytes, {} to download{}{}{}.",
         manifest.version,
         manifest.sequence,
         percent(args.rollout),
-        web.index.files().len(),
+        count(web.index.files().len(), "file"),
         web.index.total(),
         manifest.pack.length,
         patches_note(&manifest, &lacking),
@@ -346,7 +346,12 @@ pub(super) fn patches_note(manifest: &Manifest, lacking: &[String]) -> String {
     let lengths = || manifest.patches.iter().map(|patch| patch.blob.length);
     let made = match (lengths().min(), lengths().max()) {
         (Some(least), Some(most)) => {
-            format!(", {least} to {most} by {} patches", manifest.patches.len())
+            let made = match manifest.patches.len() {
+                1 => "a patch".to_owned(),
+                several => format!("{several} patches"),
+            };
+            let range = if least == most { String::new() } else { format!("{least} to ") };
+            format!(", {range}{most} by {made}")
         }
         _ => String::new(),
     };

@@ -9,7 +9,7 @@ use farad::trust::metadata::Targets;
 use serde_json::json;
 
 use super::rollout::name_of;
-use super::{Report, Workspace, percent};
+use super::{Report, Workspace, count, percent};
 use crate::failure::{Failure, Result};
 use crate::roles::{is_offline, lifetime};
 
@@ -68,7 +68,8 @@ pub(crate) fn status(args: &Status, config: &Path) -> Result<Report> {
     let mut channels = Vec::new();
     for channel in workspace.current.authority().channels() {
         let (channel, _, documents) = workspace.channel(channel.as_str())?;
-        let _ = writeln!(text, "\n{channel}: {} releases listed", documents.releases.len());
+        let listed = count(documents.releases.len(), "release");
+        let _ = writeln!(text, "\n{channel}: {listed} listed");
         for offer in &documents.rollout.offers {
             let name = name_of(&offer.release, &documents);
             let _ = writeln!(text, "  offers {name} to {}", percent(offer.share));

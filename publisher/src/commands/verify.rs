@@ -20,7 +20,7 @@ use farad::unpack::{Pieces, Stream};
 use farad::{json, limits, unpack};
 use serde_json::json;
 
-use super::Report;
+use super::{Report, count};
 use crate::clock;
 use crate::failure::{Failure, Result};
 use crate::opening;
@@ -59,11 +59,14 @@ pub(crate) fn run(args: &Verify, config: &Path, passphrases: &Passphrases) -> Re
     let walked = walk(&root, app.as_ref(), &keys, &mut remote)?;
     let unread = match walked.sealed {
         0 => String::new(),
-        count => format!(" {count} sealed releases were not opened (--recipient-key)."),
+        sealed => format!(" Not opened: {} (--recipient-key).", count(sealed, "sealed release")),
     };
     let text = format!(
-        "Good: {} channels, {} releases, {} files, {} bytes, all as signed.{unread}",
-        walked.channels, walked.releases, remote.files, remote.bytes
+        "Good: {}, {}, {}, {} bytes, all as signed.{unread}",
+        count(walked.channels, "channel"),
+        count(walked.releases, "release"),
+        count(remote.files, "file"),
+        remote.bytes
     );
     let json = json!({
         "channels": walked.channels, "releases": walked.releases,
@@ -242,7 +245,7 @@ fn hash_blob(blob: &Blob, remote: &mut Remote<'_>) -> Result<()> {
 /// A repository behind a transport; counts what was read.
 struct Remote<'a> {
     transport: &'a dyn Transport,
-    files: u64,
+    files: usize,
     bytes: u64,
 }
 
