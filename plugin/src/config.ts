@@ -70,7 +70,7 @@ declare module '@capacitor/cli' {
        *
        * @since 0.1.0
        * @default []
-       * @example ["opening-2026.key"]
+       * @example ["app.pem"]
        */
       openingKeys?: string[];
 
@@ -139,7 +139,8 @@ declare module '@capacitor/cli' {
       minTls?: '1.2' | '1.3';
 
       /**
-       * File name of a PEM file with certificate authorities to trust besides the public ones.
+       * File name of a PEM file with certificate authorities to trust besides the public ones. Not used
+       * yet: the public ones alone are trusted.
        *
        * @since 0.1.0
        * @example "company-ca.pem"

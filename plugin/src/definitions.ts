@@ -322,7 +322,8 @@ export interface CheckResult {
   mandatory: boolean;
 
   /**
-   * The publisher's release notes, where there are any and they are on the device.
+   * The publisher's release notes, where there are any and they are on the device. They are not
+   * fetched yet: null.
    *
    * @since 0.1.0
    */
