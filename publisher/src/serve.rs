@@ -192,7 +192,7 @@ impl Site {
             *byte ^= 1;
         }
         if self.strikes(self.faults.stall) {
-            return stall(request, &body);
+            return stall(request, status, &headers, &body);
         }
         respond(request, status, headers, Some(body))
     }
@@ -251,9 +251,19 @@ fn respond(
 }
 
 /// Announces all of a body and sends half of it.
-fn stall(request: Request, body: &[u8]) -> std::io::Result<()> {
+fn stall(
+    request: Request,
+    status: u16,
+    headers: &[(&str, String)],
+    body: &[u8],
+) -> std::io::Result<()> {
     let mut writer = request.into_writer();
-    write!(writer, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len())?;
+    let reason = StatusCode(status).default_reason_phrase();
+    write!(writer, "HTTP/1.1 {status} {reason}\r\nContent-Length: {}\r\n", body.len())?;
+    for (name, value) in headers {
+        write!(writer, "{name}: {value}\r\n")?;
+    }
+    writer.write_all(b"\r\n")?;
     writer.write_all(body.get(..body.len() / 2).unwrap_or_default())?;
     writer.flush()
 }
@@ -281,7 +291,45 @@ fn parse_range(text: &str, length: u64) -> Option<(u64, u64)> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpStream;
+
     use super::*;
+
+    /// What comes to a request until the headers end and `bytes` more came.
+    fn ask(server: &Server, request: &str, bytes: usize) -> (String, Vec<u8>) {
+        let mut stream = TcpStream::connect(server.address).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut head = Vec::new();
+        let mut byte = [0];
+        while !head.ends_with(b"\r\n\r\n") {
+            stream.read_exact(&mut byte).unwrap();
+            head.push(byte[0]);
+        }
+        let mut body = vec![0; bytes];
+        stream.read_exact(&mut body).unwrap();
+        (String::from_utf8(head).unwrap(), body)
+    }
+
+    #[test]
+    fn an_answer_that_stalls_is_otherwise_the_answer_to_its_request() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("blobs")).unwrap();
+        fs::write(folder.path().join("blobs/a"), b"0123456789").unwrap();
+        let faults = Faults { stall: 1.0, ..Faults::default() };
+        let server = Server::start(folder.path(), 0, faults).unwrap();
+        let request = "GET /blobs/a HTTP/1.1\r\nHost: x\r\n";
+        let (head, half) = ask(&server, &format!("{request}Range: bytes=2-7\r\n\r\n"), 3);
+        assert!(head.starts_with("HTTP/1.1 206 Partial Content\r\n"), "{head}");
+        assert!(head.contains("\r\nContent-Range: bytes 2-7/10\r\n"), "{head}");
+        assert!(head.contains("\r\nContent-Length: 6\r\n"), "{head}");
+        assert!(head.contains("\r\nETag: \""), "{head}");
+        assert_eq!(half, b"234");
+        let (head, half) = ask(&server, &format!("{request}\r\n"), 5);
+        assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+        assert!(head.contains("\r\nContent-Length: 10\r\n"), "{head}");
+        assert!(!head.contains("Content-Range"), "{head}");
+        assert_eq!(half, b"01234");
+    }
 
     #[test]
     fn ranges_are_met_or_refused() {
