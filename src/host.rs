@@ -5,11 +5,21 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use crate::progress::Cancel;
 use crate::time::UnixTime;
 
+/// Says how much time has passed since it was started.
+pub type Stopwatch = Box<dyn Fn() -> Duration + Send + Sync>;
+
 /// Time. What the clock says decides when metadata expires and how often a server is asked, and
 /// nothing else.
 pub trait Clock: Send + Sync {
     /// What the wall clock says now.
     fn now(&self) -> UnixTime;
+
+    /// Starts a stopwatch, which does not jump with the wall clock; time that the device slept may
+    /// be missing.
+    fn stopwatch(&self) -> Stopwatch {
+        let begun = Instant::now();
+        Box::new(move || begun.elapsed())
+    }
 
     /// Waits for so long, or until somebody cancels.
     fn pause(&self, duration: Duration, cancel: &Cancel) {

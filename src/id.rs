@@ -91,6 +91,15 @@ text_name!(
         && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 );
 
+text_name!(
+    /// 128 random bits in lower-case hex, drawn for one event alone.
+    EventId,
+    "event id",
+    "32 lower-case hex digits",
+    |text| text.len() == 32
+        && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+);
+
 impl Channel {
     /// The TUF role that says what may run in this channel.
     #[must_use]
@@ -124,6 +133,14 @@ impl Channel {
 }
 
 impl InstallId {
+    /// The id that spells `random`.
+    #[must_use]
+    pub fn from_random(random: [u8; 16]) -> Self {
+        Self(crate::hex::encode(&random))
+    }
+}
+
+impl EventId {
     /// The id that spells `random`.
     #[must_use]
     pub fn from_random(random: [u8; 16]) -> Self {

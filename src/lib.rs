@@ -1,8 +1,9 @@
 //! Secure over-the-air updates for Capacitor apps: the client library.
 //!
 //! Modules in layers, imports only downwards: pilot ([`pilot`]), conductor ([`updater`]), effects
-//! ([`fetch`], [`unpack`], [`store`], [`builtin`]), rules ([`trust`], [`release`], [`patch`],
-//! [`rollout`], [`seal`], [`boot`]), values (the rest). `docs/architecture.md` has the picture.
+//! ([`fetch`], [`unpack`], [`store`], [`outbox`], [`builtin`]), rules ([`trust`], [`release`],
+//! [`patch`], [`rollout`], [`seal`], [`boot`]), values (the rest). `docs/architecture.md` has the
+//! picture.
 
 #![cfg_attr(
     test,
@@ -30,6 +31,7 @@ pub mod id;
 pub mod json;
 pub mod limits;
 pub mod native;
+pub mod outbox;
 pub mod patch;
 pub mod pilot;
 pub mod progress;

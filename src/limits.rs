@@ -40,6 +40,14 @@ pub const ALLOWED: usize = 200;
 pub const REVOKED: usize = 1000;
 /// A version or any other short text of ours, bytes.
 pub const TEXT: usize = 128;
+/// Events that wait to be sent.
+pub const EVENTS: usize = 200;
+/// One event as it is kept, bytes.
+pub const EVENT: u64 = 1 << 10;
+/// Events in one batch: 64 KiB at most, with what stands around them.
+pub const BATCH: usize = 50;
+/// A server's answer to a batch, bytes.
+pub const BATCH_ANSWER: u64 = 64 << 10;
 /// Notes and custom values of a release, bytes.
 pub const INFO: u64 = 64 << 10;
 /// Recipients of a sealed release.

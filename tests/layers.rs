@@ -13,14 +13,14 @@ const LAYERS: [&[&str]; 6] = [
         "time",
     ],
     &["boot", "patch", "release", "rollout", "seal", "trust"],
-    &["builtin", "fetch", "store", "unpack"],
+    &["builtin", "fetch", "outbox", "store", "unpack"],
     &["updater"],
     &["pilot"],
     &["ffi"],
 ];
 
 /// Imports within a layer, each with its reason.
-const SIDEWAYS: [(&str, &str); 6] = [
+const SIDEWAYS: [(&str, &str); 7] = [
     // A manifest says how its blobs are sealed.
     ("release", "seal"),
     // A patch leads from one index to another.
@@ -31,6 +31,8 @@ const SIDEWAYS: [(&str, &str); 6] = [
     ("unpack", "fetch"),
     // Files are written through the disk trait.
     ("unpack", "store"),
+    // Events wait in files of the same disk.
+    ("outbox", "store"),
     // The built-in bundle hands out contents as installed bundles do.
     ("builtin", "unpack"),
 ];

@@ -65,6 +65,25 @@ impl Home {
         url
     }
 
+    /// The same, taking events too.
+    fn serve_with_events(&mut self) -> String {
+        let (folder, events) = (self.at("updates"), self.at("events"));
+        let server = Server::start_with_events(&folder, 0, Faults::default(), &events).unwrap();
+        let url = server.url();
+        self.server = Some(server);
+        url
+    }
+
+    /// Names of the events that came.
+    fn events(&self) -> Vec<String> {
+        let text = fs::read_to_string(self.at("events")).unwrap();
+        let name = |line: &str| {
+            let event: Value = serde_json::from_str(line).unwrap();
+            event["event"].as_str().unwrap().to_owned()
+        };
+        text.lines().map(name).collect()
+    }
+
     fn setup(&self, settings: &Value) -> Setup {
         Setup {
             settings: settings.to_string(),
@@ -246,6 +265,37 @@ fn a_release_is_fetched_shown_and_confirmed_and_a_bad_one_undone() {
     let again = phone.ask("ready", &json!({ "nonce": "four" })).unwrap();
     assert_eq!(again["rolledBack"], json!(null));
     assert_eq!(phone.ask("sync", &json!({})).unwrap()["status"], "blocked");
+}
+
+#[test]
+fn with_an_address_for_events_what_happens_comes_there() {
+    let mut home = Home::new();
+    home.release("1.0.0", &[]);
+    let url = home.serve_with_events();
+    let mut settings = settings(&url);
+    let phone = home.phone(&settings);
+    phone.start("silent");
+    phone.ask("sync", &json!({})).unwrap();
+    assert_eq!(home.events(), Vec::<String>::new(), "nobody asked for them");
+    drop(phone);
+
+    settings["eventsUrl"] = json!(format!("{url}/events"));
+    home.release("1.1.0", &[]);
+    let phone = home.phone(&settings);
+    phone.start("one");
+    phone.ask("sync", &json!({})).unwrap();
+    // The shell has begun to switch before it comes to the events.
+    let so_far = ["trial", "checked", "downloaded", "staged", "trial"];
+    assert_eq!(home.events(), so_far, "sent after the sync");
+    phone.ring();
+    phone.ask("attach", &json!({ "nonce": "two" })).unwrap();
+    phone.ask("ready", &json!({ "nonce": "two" })).unwrap();
+    assert_eq!(home.events()[5..], ["confirmed"], "sent after the confirmation");
+
+    settings["eventsUrl"] = json!("http://updates.example.com/events");
+    let phone = home.phone(&settings);
+    assert_eq!(phone.pilot().start(None), None);
+    assert_eq!(phone.ask("sync", &json!({})), Err("config-invalid".to_owned()));
 }
 
 #[test]

@@ -148,6 +148,15 @@ declare module '@capacitor/cli' {
       extraCa?: string;
 
       /**
+       * Where devices tell what became of releases (`docs/events.md`): https, but for the machine
+       * itself. Without it nothing is recorded or sent.
+       *
+       * @since 0.1.0
+       * @example "https://updates.example.com/v1/events"
+       */
+      eventsUrl?: string;
+
+      /**
        * Debug builds only: plain http to private addresses, such as a developer's own machine.
        *
        * @since 0.1.0

@@ -121,6 +121,9 @@ struct Serve {
     /// Faults to make, as shares of all answers
     #[arg(long)]
     fault: Option<Faults>,
+    /// Take devices' events at /events, and write each to this file once, a line of JSON
+    #[arg(long, value_name = "FILE")]
+    events: Option<PathBuf>,
 }
 
 /// Runs the command.
@@ -190,7 +193,11 @@ fn serve(args: &Serve, cli: &Cli) -> Result<Report> {
         Some(folder) => folder.clone(),
         None => project::Project::load(&cli.config)?.repository(),
     };
-    let server = Server::start(&folder, args.port, args.fault.unwrap_or_default())?;
+    let faults = args.fault.unwrap_or_default();
+    let server = match &args.events {
+        Some(events) => Server::start_with_events(&folder, args.port, faults, events)?,
+        None => Server::start(&folder, args.port, faults)?,
+    };
     let line = if cli.json {
         json!({ "url": server.url() }).to_string()
     } else {

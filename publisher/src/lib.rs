@@ -13,6 +13,7 @@ mod commands;
 mod commit;
 mod content;
 mod edit;
+mod eventlog;
 mod failure;
 mod grants;
 mod keys;

@@ -1,5 +1,6 @@
 //! A small static server for trying a repository and for tests: ranges, ETags, cache headers as a
-//! CDN would send them, and faults on request. Listens on this machine only.
+//! CDN would send them, faults on request, and a place for devices' events. Listens on this machine
+//! only.
 
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -12,6 +13,7 @@ use std::thread::JoinHandle;
 use farad::digest::Digest;
 use tiny_http::{Header, Method, Request, Response, StatusCode};
 
+use crate::eventlog::{EventLog, Refused};
 use crate::failure::{Failure, Result};
 
 /// Faults that the server makes on purpose; each is a share of all answers, 0 to 1.
@@ -58,6 +60,8 @@ pub struct Server {
 
 /// How many requests are answered at once.
 const WORKERS: usize = 4;
+/// Where devices post their events.
+const EVENTS: &str = "/events";
 
 impl Server {
     /// Serves `folder` on `port` of this machine; 0 takes a free one.
@@ -65,6 +69,29 @@ impl Server {
     /// # Errors
     /// Where the folder is none or the port is taken.
     pub fn start(folder: &Path, port: u16, faults: Faults) -> Result<Self, Failure> {
+        Self::listen(folder, port, faults, None)
+    }
+
+    /// The same, taking devices' events at `/events`: each is written to the file `events` once, a
+    /// line of JSON, however often it is sent.
+    ///
+    /// # Errors
+    /// As [`Server::start`], and where the file cannot be read or written.
+    pub fn start_with_events(
+        folder: &Path,
+        port: u16,
+        faults: Faults,
+        events: &Path,
+    ) -> Result<Self, Failure> {
+        Self::listen(folder, port, faults, Some(&Arc::new(EventLog::open(events)?)))
+    }
+
+    fn listen(
+        folder: &Path,
+        port: u16,
+        faults: Faults,
+        events: Option<&Arc<EventLog>>,
+    ) -> Result<Self, Failure> {
         if !folder.is_dir() {
             let message = format!("there is no folder {}", folder.display());
             return Err(Failure::new("no-repository", message));
@@ -88,7 +115,8 @@ impl Server {
         let workers = (0..WORKERS)
             .map(|_| {
                 let (http, log, dice) = (http.clone(), log.clone(), dice.clone());
-                let site = Site { folder: folder.to_owned(), faults, dice };
+                let events = events.cloned();
+                let site = Site { folder: folder.to_owned(), faults, dice, events };
                 std::thread::spawn(move || {
                     while let Ok(request) = http.recv() {
                         let line = format!("{} {}", request.method(), request.url());
@@ -137,6 +165,7 @@ struct Site {
     folder: PathBuf,
     faults: Faults,
     dice: Arc<AtomicU64>,
+    events: Option<Arc<EventLog>>,
 }
 
 /// What one answer is made of.
@@ -149,6 +178,9 @@ struct Found {
 
 impl Site {
     fn answer(&self, request: Request) -> std::io::Result<()> {
+        if let Some(events) = self.events.as_ref().filter(|_| request.url() == EVENTS) {
+            return self.take_events(request, events);
+        }
         if !matches!(request.method(), Method::Get | Method::Head) {
             return respond(request, 405, vec![("Allow", "GET, HEAD".to_owned())], None);
         }
@@ -195,6 +227,26 @@ impl Site {
             return stall(request, status, &headers, &body);
         }
         respond(request, status, headers, Some(body))
+    }
+
+    fn take_events(&self, mut request: Request, log: &EventLog) -> std::io::Result<()> {
+        if *request.method() != Method::Post {
+            return respond(request, 405, vec![("Allow", "POST".to_owned())], None);
+        }
+        if self.strikes(self.faults.unavailable) {
+            return respond(request, 503, vec![("Retry-After", "1".to_owned())], None);
+        }
+        let mut batch = Vec::new();
+        request.as_reader().take(EventLog::LONGEST + 1).read_to_end(&mut batch)?;
+        match log.take(&batch) {
+            Ok(answer) => {
+                let headers = vec![("Content-Type", "application/json".to_owned())];
+                respond(request, 200, headers, Some(answer.to_string().into_bytes()))
+            }
+            Err(Refused::TooLong) => respond(request, 413, Vec::new(), None),
+            Err(Refused::NoBatch) => respond(request, 400, Vec::new(), None),
+            Err(Refused::Storage) => respond(request, 500, Vec::new(), None),
+        }
     }
 
     /// The file that a URL names, if it lies in the folder.

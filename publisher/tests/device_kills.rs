@@ -8,13 +8,13 @@
 
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-use farad_publisher::serve::Server;
+use farad_publisher::serve::{Faults, Server};
 use serde_json::Value;
 use support::{Device, Seeded, Shop, files, say, setting, strays};
 
@@ -38,7 +38,7 @@ impl Life {
         let shop = Shop::new();
         let server = {
             shop.release("1.0.0", 1);
-            shop.serve()
+            shop.serve_with_events(Faults::default())
         };
         let published = BTreeMap::from([("1.0.0".to_owned(), files(&shop.path("web-1.0.0")))]);
         let seeded = Seeded::new(setting("FARAD_SEED").unwrap_or(42));
@@ -57,13 +57,14 @@ impl Life {
     }
 
     fn phone(&self) -> Device<'_> {
-        self.shop.device(&self.server, "phone")
+        self.shop.device(&self.server, "phone").telling(&self.server)
     }
 
     fn spawn(&mut self, actions: &[&str]) -> Child {
         let at = self.seeded.below(actions.len() as u64);
         let action = actions[usize::try_from(at).unwrap()];
-        let mut command = self.shop.command(&self.phone().args(&[action]));
+        let action: Vec<_> = action.split(' ').collect();
+        let mut command = self.shop.command(&self.phone().args(&action));
         command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     }
 
@@ -101,7 +102,8 @@ impl Life {
     }
 
     /// A last whole sync ends on the newest release, and nothing is left behind.
-    fn settle(&mut self) {
+    /// Returns how many events the server has.
+    fn settle(&mut self) -> usize {
         let last = self.publish();
         let phone = self.phone();
         phone.does("sync");
@@ -109,6 +111,15 @@ impl Life {
         phone.does("sync");
         assert!(phone.does("state")["trial"].is_null());
         assert_eq!(strays(&self.shop.path("phone")), Vec::<PathBuf>::new());
+        // Of what happened, the server has each thing once, this last time included.
+        phone.does("events --send");
+        let events = self.shop.events();
+        let ids: BTreeSet<_> = events.iter().map(|event| event["id"].to_string()).collect();
+        assert_eq!(ids.len(), events.len());
+        let confirmed = |event: &&Value| event["event"] == "confirmed";
+        let newest = events.iter().rev().find(confirmed).unwrap();
+        assert_eq!(newest["release"]["version"], last.as_str());
+        events.len()
     }
 }
 
@@ -123,23 +134,25 @@ fn a_device_killed_at_random_instants_shows_a_good_bundle_each_time() {
         if kill % 10 == 9 {
             life.publish();
         }
-        let mut child = life.spawn(&["sync", "sync", "sync", "boot", "ready", "recheck"]);
+        let mut child =
+            life.spawn(&["sync", "sync", "sync", "boot", "ready", "recheck", "events --send"]);
         life.kill(&mut child);
         life.judge(&format!("kill {kill}"));
     }
-    life.settle();
-    say(&format!("{} kills of one process, {} releases", kills(), life.published.len()));
+    let events = life.settle();
+    let releases = life.published.len();
+    say(&format!("{} kills of one process, {releases} releases, {events} events", kills()));
 }
 
 #[test]
 fn two_processes_at_once_and_one_or_both_killed_leave_a_good_bundle() {
     let mut life = Life::new();
-    let actions = ["sync", "boot", "ready", "recheck", "state"];
+    let actions = ["sync", "boot", "ready", "recheck", "events --send"];
     for kill in 0..kills() {
         if kill % 10 == 9 {
             life.publish();
         }
-        let mut children = [life.spawn(&actions), life.spawn(&["sync", "boot"])];
+        let mut children = [life.spawn(&actions), life.spawn(&["sync", "boot", "events --send"])];
         let [first, second] = &mut children;
         life.kill(first);
         if kill % 2 == 0 {
@@ -149,6 +162,7 @@ fn two_processes_at_once_and_one_or_both_killed_leave_a_good_bundle() {
         }
         life.judge(&format!("kill {kill} of two"));
     }
-    life.settle();
-    say(&format!("{} kills among two processes, {} releases", kills(), life.published.len()));
+    let events = life.settle();
+    let releases = life.published.len();
+    say(&format!("{} kills among two processes, {releases} releases, {events} events", kills()));
 }

@@ -1,47 +1,19 @@
 //! The transport over HTTP: ureq and rustls, blocking.
 
-use std::io::{self, Read};
-use std::sync::Arc;
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
-use ureq::http::{StatusCode, Uri, header};
-use ureq::tls::TlsConfig;
+use ureq::http::{StatusCode, header};
 use ureq::{Agent, Body};
 
-use super::pace::{Pace, Watch};
+use super::agent::{Capped, HttpOptions, Place, agent, check_url, unreachable};
+use super::pace::Pace;
 use super::{Part, Request, Response, Transport};
 use crate::error::{Error, Result};
 use crate::progress::Cancel;
 use crate::time::UnixTime;
 
-/// A connection that says nothing for this long is given up.
-const SILENCE: Duration = Duration::from_secs(30);
-const CONNECT: Duration = Duration::from_secs(15);
 /// A content delivery network may move a file once or twice, not send us in circles.
 const REDIRECTS: u32 = 3;
-
-/// The oldest TLS that is spoken.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum MinTls {
-    /// TLS 1.3 only.
-    #[default]
-    V1_3,
-    /// TLS 1.2 too, for hosts behind old middleboxes.
-    V1_2,
-}
-
-/// How to reach a repository.
-#[derive(Debug, Clone, Default)]
-pub struct HttpOptions {
-    /// Oldest TLS.
-    pub min_tls: MinTls,
-    /// Allow `http:` to any host. For debug builds; the signatures hold all the same.
-    pub allow_plain: bool,
-    /// The slowest that an answer may come.
-    pub pace: Pace,
-    /// A connection that says nothing for this long is given up; 30 s by default.
-    pub silence: Option<Duration>,
-}
 
 /// A repository behind one base URL.
 pub struct Http {
@@ -60,24 +32,9 @@ impl Http {
     /// [`Error::Config`] where `base` is not an https URL (http is allowed to this machine only),
     /// carries a query or credentials.
     pub fn new(base: &str, options: &HttpOptions) -> Result<Self> {
-        let (secure, local) = check_base(base, options.allow_plain)?;
-        let tls = tls(options.min_tls);
-        let silence = options.silence.unwrap_or(SILENCE);
-        let agent = Agent::config_builder()
-            .https_only(secure)
-            // Away from plain http a redirect could lead anywhere on this machine's network.
-            .max_redirects(if secure { REDIRECTS } else { 0 })
-            .http_status_as_error(false)
-            .tls_config(tls)
-            .timeout_connect(Some(CONNECT))
-            .timeout_recv_response(Some(silence))
-            .timeout_per_read(Some(silence))
-            .user_agent(concat!("farad/", env!("CARGO_PKG_VERSION")))
-            .accept("*/*")
-            .accept_encoding("identity")
-            .max_response_header_size(16 << 10)
-            .build()
-            .new_agent();
+        let Place { secure, local } = check_url(base, options.allow_plain)?;
+        // Away from plain http a redirect could lead anywhere on this machine's network.
+        let agent = agent(options, secure, if secure { REDIRECTS } else { 0 });
         let base = base.trim_end_matches('/').to_owned();
         Ok(Self { agent, base, pace: options.pace, sealed_off: secure || local })
     }
@@ -119,14 +76,7 @@ impl Http {
         }
         let etag = header(header::ETAG).filter(|etag| etag.len() <= 256).map(str::to_owned);
         let date = header(header::DATE).filter(|_| self.sealed_off).and_then(http_date);
-        let body = Capped {
-            // ureq's own limit would say less clearly what was too long; this one is out of its
-            // way.
-            inner: response.into_body().into_with_config().limit(u64::MAX).reader(),
-            left: limit,
-            watch: Watch::new(self.pace),
-            cancel: cancel.clone(),
-        };
+        let body = Capped::new(response.into_body(), limit, self.pace, cancel);
         Ok(Response::Found { etag, date, from, body: Box::new(body) })
     }
 }
@@ -137,7 +87,7 @@ fn range_start(text: &str) -> Option<u64> {
 }
 
 /// Seconds that a `Retry-After` header asks for (RFC 9110, section 10.2.3), at most a day.
-fn retry_after(headers: &ureq::http::HeaderMap) -> Option<u64> {
+pub(super) fn retry_after(headers: &ureq::http::HeaderMap) -> Option<u64> {
     const DAY: u64 = 86_400;
     let text = |name| headers.get(name).and_then(|value: &header::HeaderValue| value.to_str().ok());
     let wish = text(header::RETRY_AFTER)?.trim();
@@ -189,94 +139,12 @@ impl Transport for Http {
     }
 }
 
-/// A body that ends one byte past the limit, or when it comes too slowly, or when the caller
-/// cancels.
-struct Capped {
-    inner: ureq::BodyReader<'static>,
-    left: u64,
-    watch: Watch,
-    cancel: Cancel,
-}
-
-impl Read for Capped {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.cancel.check().is_err() {
-            return Err(io::Error::other("cancelled"));
-        }
-        let asked = Instant::now();
-        let count = self.inner.read(buffer)?;
-        if count > 0 && !self.watch.came(count as u64, asked.elapsed()) {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        // One byte more than the limit may be seen, so that the reader can tell "too long" from
-        // "just as long"; after that the connection is dropped.
-        let over = (count as u64).saturating_sub(self.left);
-        self.left = self.left.saturating_sub(count as u64);
-        if over > 1 {
-            return Err(io::Error::other("longer than it may be"));
-        }
-        Ok(count)
-    }
-}
-
-/// Checks a base URL: whether it is https, and whether it leads to this machine.
-fn check_base(base: &str, allow_plain: bool) -> Result<(bool, bool)> {
-    let refuse = |detail: &str| Err(Error::Config(format!("url: {detail}")));
-    let Ok(uri) = base.parse::<Uri>() else { return refuse("not a URL") };
-    let Some(authority) = uri.authority() else { return refuse("it names no host") };
-    if authority.as_str().contains('@') {
-        return refuse("it carries credentials");
-    }
-    if uri.query().is_some() {
-        return refuse("it carries a query");
-    }
-    let local = is_loopback(authority.host());
-    match uri.scheme_str() {
-        Some("https") => Ok((true, local)),
-        Some("http") if allow_plain || local => Ok((false, local)),
-        Some("http") => refuse("https is needed; plain http is for this machine only"),
-        _ => refuse("https is needed"),
-    }
-}
-
-fn is_loopback(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
-}
-
-/// Mozilla's roots and ring's suites, those of TLS 1.3 alone unless configured otherwise.
-fn tls(min: MinTls) -> TlsConfig {
-    let mut provider = rustls::crypto::ring::default_provider();
-    if min == MinTls::V1_3 {
-        // ureq offers every version that its provider has suites for.
-        provider.cipher_suites.retain(|suite| suite.tls13().is_some());
-    }
-    TlsConfig::builder().unversioned_rustls_crypto_provider(Arc::new(provider)).build()
-}
-
-/// What the app's developer can act on; no URL, since it may hold a token.
-fn unreachable(error: &ureq::Error) -> Error {
-    let text = match error {
-        ureq::Error::HostNotFound => "the host's name is not known".to_owned(),
-        ureq::Error::ConnectionFailed => "no connection".to_owned(),
-        ureq::Error::Timeout(_) => "the server does not answer".to_owned(),
-        ureq::Error::TooManyRedirects | ureq::Error::RedirectFailed => {
-            "the server redirects too often".to_owned()
-        }
-        ureq::Error::RequireHttpsOnly(_) => "the server redirects to plain http".to_owned(),
-        ureq::Error::Io(error) => error.to_string(),
-        ureq::Error::Rustls(error) => format!("TLS: {error}"),
-        ureq::Error::Tls(detail) => format!("TLS: {detail}"),
-        _ => "the answer is not HTTP".to_owned(),
-    };
-    Error::Network(text)
-}
-
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
+    use std::io::{Read, Write};
     use std::net::TcpListener;
     use std::thread;
+    use std::time::Duration;
 
     use super::*;
 

@@ -1,22 +1,30 @@
-//! Getting files of a repository over HTTP.
+//! Getting files of a repository over HTTP, and posting events.
 //!
 //! Enters: a path within the repository. Leaves: a stream of unverified bytes, cut off at the limit
 //! the caller sets. Refuses: plain http except to this machine, redirects to it, TLS below 1.3
 //! unless configured, compressed answers, answers that are longer or slower than they may be.
 
+#[cfg(feature = "net")]
+mod agent;
 mod backoff;
 #[cfg(feature = "net")]
 mod http;
 #[cfg(feature = "net")]
 mod pace;
+#[cfg(feature = "net")]
+mod sink;
 
 use std::io::Read;
 
+#[cfg(feature = "net")]
+pub use agent::{HttpOptions, MinTls};
 pub(crate) use backoff::Backoff;
 #[cfg(feature = "net")]
-pub use http::{Http, HttpOptions, MinTls};
+pub use http::Http;
 #[cfg(feature = "net")]
 pub use pace::Pace;
+#[cfg(feature = "net")]
+pub use sink::HttpSink;
 
 use crate::error::{Error, Result};
 use crate::progress::Cancel;
@@ -82,6 +90,17 @@ pub trait Transport: Send + Sync {
     /// # Errors
     /// [`crate::Error::Network`], [`crate::Error::Http`], [`crate::Error::Cancelled`].
     fn get(&self, request: &Request<'_>, cancel: &Cancel) -> Result<Response>;
+}
+
+/// Something that takes batches of events.
+pub trait Sink: Send + Sync {
+    /// Hands over one batch, JSON as `docs/events.md` describes it, and returns what the server
+    /// says to it: at most `limit` bytes. Blocks.
+    ///
+    /// # Errors
+    /// [`crate::Error::Network`], [`crate::Error::Http`], [`crate::Error::Cancelled`]. The batch is
+    /// sent again another time.
+    fn post(&self, batch: &[u8], limit: u64, cancel: &Cancel) -> Result<Vec<u8>>;
 }
 
 /// Reads a small answer whole.

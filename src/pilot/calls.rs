@@ -160,6 +160,7 @@ impl Machine {
                 self.effects.push(Effect::Note(note.to_text()));
                 self.answer_ready(call, &stored);
                 self.tell_state();
+                self.send_events();
             }
             (Err(error), launch) => {
                 // The bundle did its part: it may say so again, and has the rest of its time.

@@ -120,6 +120,8 @@ pub enum Done {
     Answer(CallId, Result<Value>),
     /// A job of whose end nobody need hear.
     Noted,
+    /// [`Job::SendEvents`], well or not.
+    Sent,
     /// [`Job::SetChannel`].
     ChannelSet(CallId, Result<()>),
 }
@@ -202,6 +204,8 @@ pub enum Job {
     SetChannel(CallId, Option<Channel>),
     /// A page was told of the bundle that was given up.
     ForgetNotice,
+    /// Post the events that wait.
+    SendEvents,
 }
 
 /// Where a job runs.
@@ -218,7 +222,7 @@ impl Job {
     #[must_use]
     pub fn lane(&self) -> Lane {
         match self {
-            Self::Sync { .. } | Self::Check | Self::SetChannel(..) => Lane::Long,
+            Self::Sync { .. } | Self::Check | Self::SetChannel(..) | Self::SendEvents => Lane::Long,
             _ => Lane::Short,
         }
     }

@@ -67,6 +67,12 @@ pub(super) fn carry_out(
             }
             Done::Noted
         }
+        Job::SendEvents => {
+            if let Err(error) = updater.send_events(cancel) {
+                log::info!("events wait for another time: {error}");
+            }
+            Done::Sent
+        }
     }
 }
 

@@ -61,6 +61,10 @@ pub struct Machine {
     pub(super) apply: Apply,
     ready_timeout: Option<Duration>,
     pub(super) allow_metered: bool,
+    /// Events go somewhere.
+    events: bool,
+    /// They are being sent, or will be.
+    sending: bool,
     pub(super) keep_route: bool,
 
     pub(super) launch: Option<Launch>,
@@ -122,6 +126,8 @@ impl Machine {
             apply: settings.as_ref().map(|settings| settings.apply).unwrap_or_default(),
             ready_timeout: settings.as_ref().and_then(|settings| settings.ready_timeout),
             allow_metered: settings.as_ref().is_none_or(|settings| settings.allow_metered),
+            events: settings.as_ref().is_some_and(|settings| settings.events_url.is_some()),
+            sending: false,
             keep_route: settings.as_ref().is_some_and(|settings| settings.keep_route),
             launch: None,
             launches: 0,
@@ -445,6 +451,7 @@ impl Machine {
             Done::Released(Ok(())) => self.tell_state(),
             Done::Released(Err(error)) => self.log(format!("what is held stays so: {error}")),
             Done::Noted => {}
+            Done::Sent => self.sending = false,
             Done::Answer(call, Ok(answer)) => self.resolve(call, answer),
             Done::Answer(call, Err(error)) => self.reject(call, &error, Stage::Call),
             Done::ChannelSet(call, Ok(())) => {
@@ -529,6 +536,15 @@ impl Machine {
         if !self.telling {
             self.telling = true;
             self.run(Job::Read(Asked::Listeners));
+        }
+    }
+
+    /// Has the events that wait posted, if the app wants that. What happens after this job has begun
+    /// waits for the next one.
+    pub(super) fn send_events(&mut self) {
+        if self.events && !self.sending {
+            self.sending = true;
+            self.run(Job::SendEvents);
         }
     }
 

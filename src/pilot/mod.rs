@@ -150,7 +150,7 @@ pub enum News {
 /// The plugin's core: one for each process, whatever becomes of its web views.
 pub struct Pilot {
     machine: Mutex<Machine>,
-    outbox: Mutex<Outbox>,
+    orders: Mutex<Orders>,
     jobs: Mutex<Jobs>,
     updater: Option<Arc<Updater>>,
     hands: Arc<dyn Hands>,
@@ -160,8 +160,8 @@ pub struct Pilot {
 
 /// Orders on their way. Whoever finds it idle hands them on, one by one, with nothing locked.
 #[derive(Default)]
-struct Outbox {
-    orders: VecDeque<Order>,
+struct Orders {
+    waiting: VecDeque<Order>,
     busy: bool,
 }
 
@@ -185,7 +185,7 @@ impl Pilot {
     ) -> Self {
         Self {
             machine: Mutex::new(Machine::new(setting)),
-            outbox: Mutex::default(),
+            orders: Mutex::default(),
             jobs: Mutex::default(),
             updater,
             hands,
@@ -284,7 +284,7 @@ impl Pilot {
         begin
     }
 
-    /// Puts an effect into the outbox as an order.
+    /// Queues an effect as an order.
     fn queue(&self, effect: Effect) {
         let order = match effect {
             // Only starts begin, and they take it from the machine themselves.
@@ -319,7 +319,7 @@ impl Pilot {
             Effect::Note(note) => Order::Note(note),
             Effect::Log(text) => Order::Log(text),
         };
-        lock(&self.outbox).orders.push_back(order);
+        lock(&self.orders).waiting.push_back(order);
     }
 
     /// Hands orders on until none is left, unless somebody is at it already: another thread, or this
@@ -327,15 +327,15 @@ impl Pilot {
     fn hand_out(&self) {
         loop {
             let order = {
-                let mut outbox = lock(&self.outbox);
-                if outbox.busy {
+                let mut orders = lock(&self.orders);
+                if orders.busy {
                     return;
                 }
-                let Some(order) = outbox.orders.pop_front() else { return };
-                outbox.busy = true;
+                let Some(order) = orders.waiting.pop_front() else { return };
+                orders.busy = true;
                 order
             };
-            let idle = Idler(&self.outbox);
+            let idle = Idler(&self.orders);
             self.hands.order(order);
             drop(idle);
         }
@@ -364,8 +364,8 @@ impl Pace {
     }
 }
 
-/// Makes the outbox idle again, whatever the shell did.
-struct Idler<'a>(&'a Mutex<Outbox>);
+/// Lets others hand orders on again, whatever the shell did.
+struct Idler<'a>(&'a Mutex<Orders>);
 
 impl Drop for Idler<'_> {
     fn drop(&mut self) {

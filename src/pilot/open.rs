@@ -18,7 +18,7 @@ use super::{Hands, Pilot};
 use crate::builtin::{APK_PREFIX, Apk, Builtin};
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::fetch::{Http, HttpOptions, MinTls};
+use crate::fetch::{Http, HttpOptions, HttpSink, MinTls};
 use crate::host::{Clock, Random, System};
 use crate::limits;
 use crate::native::Native;
@@ -182,18 +182,21 @@ fn updater(
     config.native_version.clone_from(&setup.native_version);
     config.built = setup.built;
     config.max_bundle = settings.max_bundle_size;
-    let mirrors = settings.urls.iter().map(|url| {
-        let options = HttpOptions {
-            min_tls: if settings.old_tls { MinTls::V1_2 } else { MinTls::V1_3 },
-            allow_plain: setup.debug && settings.allow_http && is_private(url),
-            ..HttpOptions::default()
-        };
-        Http::new(url, &options).map(Arc::new)
-    });
+    let options = |url: &str| HttpOptions {
+        min_tls: if settings.old_tls { MinTls::V1_2 } else { MinTls::V1_3 },
+        allow_plain: setup.debug && settings.allow_http && is_private(url),
+        ..HttpOptions::default()
+    };
+    let mirrors = settings.urls.iter().map(|url| Http::new(url, &options(url)).map(Arc::new));
     let mirrors = mirrors.collect::<Result<Vec<_>>>()?;
     let mut mirrors = mirrors.into_iter();
     let none = || Error::Config("plugins.Farad.url is missing".to_owned());
     let first = mirrors.next().ok_or_else(none)?;
+    let sink = settings.events_url.as_ref().map(|url| HttpSink::new(url, &options(url)));
+    let sink = sink.transpose().map_err(|error| match error {
+        Error::Config(why) => Error::Config(format!("plugins.Farad.eventsUrl: {why}")),
+        error => error,
+    })?;
     // Last: a configuration that cannot work leaves nothing on the device.
     let disk = RealDisk::new(&setup.home)
         .map_err(|error| Error::storage("making the store's folder", error))?;
@@ -201,6 +204,10 @@ fn updater(
     let clock: Arc<dyn Clock> = system.clone();
     let updater = Updater::new(config, Arc::new(disk), first, clock, system, builtin)
         .with_opening_keys(Arc::new(Keyring { shipped, obtained: keys.cloned() }));
+    let updater = match sink {
+        Some(sink) => updater.with_events(Arc::new(sink)),
+        None => updater,
+    };
     Ok(mirrors.fold(updater, |updater, mirror| updater.with_mirror(mirror)))
 }
 

@@ -89,6 +89,7 @@ impl Machine {
             }
         }
         self.tell_state();
+        self.send_events();
         self.plan(now, false);
     }
 
@@ -134,6 +135,7 @@ impl Machine {
             }
         }
         self.tell_state();
+        self.send_events();
     }
 
     pub(super) fn note_outcome(&mut self, outcome: &Result<Found>, stage: Stage, now: Now) {

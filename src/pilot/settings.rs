@@ -57,6 +57,8 @@ pub struct Settings {
     pub old_tls: bool,
     /// Resource file of further certificate authorities.
     pub extra_ca: Option<String>,
+    /// Where events are posted; nothing means that there are none.
+    pub events_url: Option<String>,
     /// Debug builds only: plain http to private addresses.
     pub allow_http: bool,
     /// Whether the plugin does anything at all.
@@ -94,10 +96,7 @@ impl Settings {
             return Err(bad("", "is missing"));
         };
         let mut read = Reader { fields };
-        let url = |url: String| {
-            let known = url.starts_with("https://") || url.starts_with("http://");
-            if known { Ok(url) } else { Err(bad("url", "is no https address")) }
-        };
+        let url = |url: String| address_of("url", url);
         let enabled = read.flag("enabled", true)?;
         let urls = match read.take("url") {
             Some(Value::String(one)) => vec![url(one)?],
@@ -158,6 +157,10 @@ impl Settings {
                 Some(_) => return Err(bad("minTls", "is neither \"1.3\" nor \"1.2\"")),
             },
             extra_ca: read.file("extraCa")?,
+            events_url: match read.text("eventsUrl")? {
+                Some(url) => Some(address_of("eventsUrl", url)?),
+                None => None,
+            },
             allow_http: read.flag("allowHttp", false)?,
             enabled,
         };
@@ -261,6 +264,11 @@ fn text_of(key: &str, value: Value) -> Result<String> {
     }
 }
 
+fn address_of(key: &str, url: String) -> Result<String> {
+    let known = url.starts_with("https://") || url.starts_with("http://");
+    if known { Ok(url) } else { Err(bad(key, "is no https address")) }
+}
+
 fn name_of(key: &str, name: &str) -> Result<Channel> {
     name.parse().map_err(|error| bad(key, error))
 }
@@ -306,6 +314,7 @@ mod tests {
         assert_eq!(settings.max_bundle_size, limits::BUNDLE);
         assert!(settings.allow_metered && settings.enabled);
         assert!(!settings.keep_route && !settings.old_tls && !settings.allow_http);
+        assert_eq!(settings.events_url, None, "nothing is sent unless the app says where to");
         assert!(!settings.sealed.required(&settings.channel));
     }
 
@@ -317,7 +326,7 @@ mod tests {
             "sealed": { "production": "required", "beta": "optional" },
             "openingKeys": ["2026.key"], "autoSync": 30, "apply": "now", "readyTimeout": 0,
             "maxBundleSize": 1000, "allowMetered": false, "keepRoute": true, "minTls": "1.2",
-            "extraCa": "ca.pem", "allowHttp": true, "enabled": true,
+            "extraCa": "ca.pem", "eventsUrl": "https://e.example.com/events", "allowHttp": true, "enabled": true,
         }))
         .unwrap();
         assert_eq!(settings.urls.len(), 2);
@@ -326,6 +335,7 @@ mod tests {
         assert!(settings.sealed.required(&"production".parse().unwrap()));
         assert!(!settings.sealed.required(&"beta".parse().unwrap()));
         assert_eq!(settings.extra_ca.as_deref(), Some("ca.pem"));
+        assert_eq!(settings.events_url.as_deref(), Some("https://e.example.com/events"));
         assert!(!settings.allow_metered && settings.keep_route && settings.old_tls);
     }
 
@@ -350,6 +360,8 @@ mod tests {
             (json!({ "maxBundleSize": limits::BUNDLE + 1 }), "maxBundleSize"),
             (json!({ "allowMetered": "no" }), "allowMetered"),
             (json!({ "minTls": "1.1" }), "minTls"),
+            (json!({ "eventsUrl": "events" }), "eventsUrl"),
+            (json!({ "eventsUrl": false }), "eventsUrl"),
             (json!({ "allowMetred": false }), "allowMetred"),
         ] {
             let error = with(extra.clone()).unwrap_err();

@@ -41,6 +41,8 @@ struct Device {
     mandatory: bool,
     notice: Option<(u8, Reason)>,
     tokens: u32,
+    /// How often events were sent.
+    sendings: u32,
     /// The next job fails with this.
     failing: Option<Error>,
 }
@@ -176,6 +178,10 @@ impl Device {
                 or(Done::Released(Ok(())))
             }
             Job::DeviceInfo(call, _) => or(Done::Answer(call, Ok(json!({})))),
+            Job::SendEvents => {
+                self.sendings += 1;
+                or(Done::Sent)
+            }
             Job::SetChannel(call, _) => or(Done::ChannelSet(call, Ok(()))),
         }
     }
@@ -738,6 +744,38 @@ fn failures_are_told_and_remembered() {
     shell.answer("check", json!({})).unwrap();
     let state = shell.answer("getState", json!({})).unwrap();
     assert_eq!(state["lastError"], Value::Null);
+}
+
+#[test]
+fn events_are_sent_after_what_may_have_made_some_and_only_if_the_app_says_where_to() {
+    let told = |settings: Value| {
+        let mut shell = offered(settings);
+        shell.answer("check", json!({})).unwrap();
+        let after_check = shell.device.sendings;
+        shell.answer("sync", json!({})).unwrap();
+        let after_sync = shell.device.sendings;
+        shell.device.failing = Some(Error::Network("gone".to_owned()));
+        shell.answer("sync", json!({})).unwrap_err();
+        let after_failure = shell.device.sendings;
+        shell.start("second");
+        shell.ready("second").unwrap();
+        [after_check, after_sync, after_failure, shell.device.sendings]
+    };
+    assert_eq!(told(json!({ "autoSync": "off" })), [0; 4]);
+    let events = json!({ "autoSync": "off", "eventsUrl": "https://example.com/events" });
+    assert_eq!(told(events), [1, 2, 3, 4]);
+}
+
+#[test]
+fn what_happens_while_events_are_to_be_sent_waits_for_one_sending() {
+    let mut shell = offered(json!({ "autoSync": "off", "eventsUrl": "https://example.com/e" }));
+    shell.slow = true;
+    for _ in 0..3 {
+        shell.call("check", json!({}));
+        shell.on(Event::Done(Done::Checked(Ok(shell.device.look()))));
+    }
+    let sendings = |job: &&Job| matches!(job, Job::SendEvents);
+    assert_eq!(shell.jobs.iter().filter(sendings).count(), 1);
 }
 
 #[test]

@@ -20,8 +20,9 @@ const TRASH: &str = "trash";
 const ENTRY: &str = "index.html";
 /// EIO, on every system that phones have.
 const INPUT_OUTPUT_ERROR: i32 = 5;
-/// Folders with more in them than small files of ours.
-const NOT_SMALL: [&str; 4] = [BUNDLES, STAGING, TRASH, "downloads"];
+/// Folders with more in them than small files of ours, and one whose files others may be replacing
+/// under a lock of its own.
+const NOT_OURS: [&str; 5] = [BUNDLES, STAGING, TRASH, "downloads", "outbox"];
 
 /// The folder with the files of a committed bundle.
 pub(super) fn files_folder(id: &BundleId) -> String {
@@ -297,7 +298,7 @@ fn remove_temporary(
 ) -> io::Result<()> {
     for entry in disk.list(folder)? {
         let path = if folder.is_empty() { entry.name } else { format!("{folder}/{}", entry.name) };
-        if entry.folder && !NOT_SMALL.contains(&path.as_str()) {
+        if entry.folder && !NOT_OURS.contains(&path.as_str()) {
             remove_temporary(disk, &path, try_to)?;
         } else if !entry.folder && path.ends_with(TEMPORARY) {
             try_to(disk.remove_file(&path));

@@ -6,6 +6,8 @@
 
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
 
 /// A disk.
 pub trait Disk: Send + Sync {
@@ -68,8 +70,11 @@ pub trait NewFile: Write + Send {
 /// A lock; dropping it releases it.
 pub trait Held: Send + Sync {}
 
+/// How often a lock is tried, 10 ms apart, before somebody else is said to have it.
+const TRIES: u32 = 20;
+
 /// How the name ends of a file that is to take another's place.
-pub(super) const TEMPORARY: &str = ".tmp";
+pub(crate) const TEMPORARY: &str = ".tmp";
 
 /// Replaces a small file so that a crash leaves the old or the new bytes, never a mix: temporary
 /// file → fsync → rename → fsync of the folder. The store's root is the empty folder name.
@@ -83,4 +88,17 @@ pub(crate) fn replace(disk: &dyn Disk, folder: &str, name: &str, bytes: &[u8]) -
     drop(file);
     disk.rename(&temporary, &at(name))?;
     disk.sync_folder(folder)
+}
+
+/// Takes a lock that others hold for moments only; nothing if somebody has it for longer.
+pub(crate) fn lock_soon(disk: &dyn Disk, path: &str) -> io::Result<Option<Box<dyn Held>>> {
+    for attempt in 0..TRIES {
+        if attempt > 0 {
+            thread::sleep(Duration::from_millis(10));
+        }
+        if let Some(held) = disk.lock(path, true)? {
+            return Ok(Some(held));
+        }
+    }
+    Ok(None)
 }

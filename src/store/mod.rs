@@ -18,8 +18,6 @@ mod record;
 mod tests;
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
-use std::time::Duration;
 
 pub use disk::{Disk, Entry, Held, NewFile};
 pub use marks::Tombstone;
@@ -39,8 +37,6 @@ use crate::rollout::Policy;
 const LOCK: &str = "lock";
 const SYNC_LOCK: &str = "sync.lock";
 const INSTALL_ID: &str = "install-id";
-/// How often the lock is tried, 10 ms apart, before somebody else is said to have it.
-const TRIES: u32 = 20;
 
 /// The store of one app.
 pub struct Store {
@@ -304,16 +300,7 @@ impl Store {
     }
 
     fn lock(&self, path: &str) -> Result<Option<Box<dyn Held>>> {
-        for attempt in 0..TRIES {
-            if attempt > 0 {
-                thread::sleep(Duration::from_millis(10));
-            }
-            let taken = self.disk.lock(path, true).map_err(|error| Error::storage(path, error))?;
-            if taken.is_some() {
-                return Ok(taken);
-            }
-        }
-        Ok(None)
+        disk::lock_soon(&*self.disk, path).map_err(|error| Error::storage(path, error))
     }
 
     /// Shows the bundle as in use by this process; false if its lease is not to be had.

@@ -6,6 +6,7 @@
 //! is running.
 
 mod channel;
+mod events;
 mod install;
 mod keep;
 mod ledger;
@@ -16,6 +17,7 @@ mod pack;
 mod policies;
 mod remote;
 mod spool;
+mod story;
 mod sync;
 mod upkeep;
 mod whole;
@@ -25,10 +27,11 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+pub use events::Sent;
 pub use notice::{Named, Notice};
 pub use sync::{Status, Step, Synced, Via};
 
-use crate::boot::{Event, NativeIdentity, Reason, Record, Token, Undone, Which};
+use crate::boot::{Event, NativeIdentity, Outcome, Reason, Record, Token, Undone, Which};
 use crate::builtin::{Builtin, Embed};
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -50,6 +53,7 @@ pub struct Updater {
     builtin: Builtin,
     embed: Option<Embed>,
     opening: Arc<dyn OpeningKeys>,
+    events: Option<events::Events>,
 }
 
 /// What a start shows.
@@ -112,8 +116,8 @@ impl Updater {
     ) -> Self {
         let embed = builtin.embed(&config.app);
         let (store, mirrors) = (Store::new(disk), vec![transport]);
-        let opening = Arc::new(Vec::new());
-        Self { config, store, mirrors, clock, random, builtin, embed, opening }
+        let (opening, events) = (Arc::new(Vec::new()), None);
+        Self { config, store, mirrors, clock, random, builtin, embed, opening, events }
     }
 
     /// Opens sealed releases with `keys`; they are asked for at every check and sync, so that a key
@@ -149,6 +153,7 @@ impl Updater {
         if let Some(undone) = launch.undone {
             self.keep_notice(undone);
         }
+        self.tell_launched(launch.which, launch.token.is_some(), launch.undone);
         let (version, path) = match launch.which {
             Which::Builtin => (self.embedded_version(), None),
             Which::Bundle(id) => {
@@ -173,7 +178,9 @@ impl Updater {
     /// [`Error::StaleToken`] where the token is not that of the bundle on trial; nothing changed
     /// then. [`Error::Busy`], storage errors.
     pub fn ready(&self, token: &str) -> Result<()> {
-        self.tell(&Event::Ready(Token::from_text(token))).map(|_| ())
+        let outcome = self.tell(&Event::Ready(Token::from_text(token)))?;
+        self.tell_confirmed(outcome.record.confirmed);
+        Ok(())
     }
 
     /// The launch with this token did not come up. Returns the bundle if it was given up; otherwise
@@ -182,8 +189,9 @@ impl Updater {
     /// # Errors
     /// As [`Updater::ready`].
     pub fn fail(&self, token: &str, reason: Reason) -> Result<Option<Undone>> {
-        let undone = self.tell(&Event::Failed(Token::from_text(token), reason))?;
+        let undone = self.tell(&Event::Failed(Token::from_text(token), reason))?.undone;
         undone.into_iter().for_each(|undone| self.keep_notice(undone));
+        self.tell_undone(undone);
         Ok(undone)
     }
 
@@ -192,7 +200,9 @@ impl Updater {
     /// # Errors
     /// [`Error::Busy`], storage errors.
     pub fn early_crash(&self) -> Result<()> {
-        self.tell(&Event::EarlyCrash).map(|_| ())
+        let outcome = self.tell(&Event::EarlyCrash)?;
+        self.tell_early_crash(outcome.record.confirmed);
+        Ok(())
     }
 
     /// What is held may be tried at the next start.
@@ -229,9 +239,8 @@ impl Updater {
         })
     }
 
-    fn tell(&self, event: &Event) -> Result<Option<Undone>> {
-        let outcome = self.with_context(false, |context| self.store.tell(context, event))?;
-        Ok(outcome.undone)
+    fn tell(&self, event: &Event) -> Result<Outcome> {
+        self.with_context(false, |context| self.store.tell(context, event))
     }
 
     /// Gathers what the store must be told of the world.

@@ -7,6 +7,7 @@ use super::ledger::{Allowance, Ledger};
 use super::look::{Candidate, Seen};
 use super::meter::Meter;
 use super::remote::Remote;
+use super::story::Story;
 use super::{Release, Updater};
 use crate::boot::{Event, Which};
 use crate::error::{Error, Result};
@@ -91,11 +92,21 @@ impl Updater {
     /// Network, trust and storage errors. What runs goes on running.
     pub fn check(&self, cancel: &Cancel) -> Result<Synced> {
         let _sync = self.store.begin_sync()?;
-        let mut remote = self.remote(cancel);
-        let seen = self.look(&mut remote)?;
+        let (mut story, mut remote) = (Story::new(&*self.clock), self.remote(cancel));
+        let found = self.check_now(&mut remote);
+        match &found {
+            Ok(found) => story.checked(found, &remote),
+            Err(error) => story.failed(error, &remote),
+        }
+        self.record(story.take());
+        found
+    }
+
+    fn check_now(&self, remote: &mut Remote<'_>) -> Result<Synced> {
+        let seen = self.look(remote)?;
         let mut found = self.outcome(&seen)?;
         found.bytes = match self.to_fetch(&seen) {
-            Some(candidate) => self.estimate(candidate, &mut remote, true)?,
+            Some(candidate) => self.estimate(candidate, remote, true)?,
             None => 0,
         };
         found.requests = remote.requests;
@@ -127,27 +138,39 @@ impl Updater {
         watch: &mut dyn FnMut(Step<'_>),
     ) -> Result<Synced> {
         let _sync = self.store.begin_sync()?;
-        self.with_room(|| self.sync_now(hold, cancel, watch))
+        let mut story = Story::new(&*self.clock);
+        let done = self.with_room(|| {
+            story = Story::new(&*self.clock);
+            let mut remote = self.remote(cancel);
+            let done = self.sync_now(hold, &mut remote, watch, &mut story);
+            if let Err(error) = &done {
+                story.failed(error, &remote);
+            }
+            done
+        });
+        self.record(story.take());
+        done
     }
 
     fn sync_now(
         &self,
         hold: bool,
-        cancel: &Cancel,
+        remote: &mut Remote<'_>,
         watch: &mut dyn FnMut(Step<'_>),
+        story: &mut Story<'_>,
     ) -> Result<Synced> {
-        let mut remote = self.remote(cancel);
-        let seen = self.look(&mut remote)?;
+        let seen = self.look(remote)?;
         let mut done = self.outcome(&seen)?;
+        story.checked(&done, remote);
         if done.status == Status::Available {
             if let Some(candidate) = self.to_fetch(&seen) {
-                let bytes = self.estimate(candidate, &mut remote, false)?;
+                let bytes = self.estimate(candidate, remote, false)?;
                 watch(Step::Found(&Synced { bytes, ..done.clone() }));
             }
             let progress = &mut |so_far| watch(Step::Progress(so_far));
             let (via, fallback) = match self.to_fetch(&seen) {
                 Some(candidate) => {
-                    let came = self.fetch(candidate, &mut remote, progress)?;
+                    let came = self.fetch(candidate, remote, progress)?;
                     let id = bundle_id(&candidate.bytes);
                     self.tell(&Event::Staged { id, hold })?;
                     came
@@ -162,8 +185,12 @@ impl Updater {
             };
             (done.via, done.fallback) = (Some(via), fallback);
             done.status = self.waiting()?;
+            story.taken(&done, remote);
         }
+        // Before anything else can go wrong or end the process.
+        self.record(story.take());
         self.tidy_up();
+        self.tidy_outbox();
         self.tell(&Event::Synced)?;
         (done.bytes, done.requests) = (remote.bytes(), remote.requests);
         Ok(done)

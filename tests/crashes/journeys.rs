@@ -1,8 +1,8 @@
 //! What phones live through.
 
 use crate::phone::Step::{
-    self, Apply, Boot, Build, Damage, EarlyCrash, Fail, Follow, Hold, Ready, Recheck, Reset, Serve,
-    Sync,
+    self, Apply, Boot, Build, Damage, EarlyCrash, Fail, Follow, Hold, Ready, Recheck, Reset, Send,
+    Serve, Sync,
 };
 use crate::world::{
     BARE, BUILTIN, FLOOR, REVOKED, ROLLED_BACK, SECOND, THIRD, WITH_FIRST, WITH_THIRD,
@@ -67,5 +67,17 @@ pub const JOURNEYS: [Journey; 17] = [
     (
         "a bundle that crashes early",
         &[Boot, EarlyCrash, Boot, EarlyCrash, Boot, EarlyCrash, Boot, Sync, Boot],
+    ),
+];
+
+/// Journeys of a phone whose app wants events.
+pub const TELLING: [Journey; 2] = [
+    (
+        "an update that is told of",
+        &[Send, Serve(SECOND), Sync, Send, Boot, Ready, Send, Serve(THIRD), Sync, Boot, Send],
+    ),
+    (
+        "an update that is given up, and told of at last",
+        &[Serve(SECOND), Sync, Boot, Boot, Boot, Sync, EarlyCrash, Send],
     ),
 ];

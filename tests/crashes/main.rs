@@ -13,6 +13,8 @@
     reason = "a test stops at a surprise, and prints what it counted"
 )]
 
+mod collector;
+mod events;
 #[allow(dead_code, reason = "shared with the attacks, which use more of it")]
 #[path = "../attacks/forge.rs"]
 mod forge;

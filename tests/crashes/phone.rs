@@ -3,12 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use farad::boot::{Reason, Which};
 use farad::builtin::Builtin;
 use farad::config::Config;
-use farad::host::{Clock, Random};
+use farad::host::{Clock, Random, Stopwatch};
 use farad::id::BundleId;
 use farad::native::Native;
 use farad::progress::Cancel;
@@ -17,6 +18,7 @@ use farad::store::{Disk, Store};
 use farad::time::UnixTime;
 use farad::updater::{Launched, Status, Synced, Updater};
 
+use crate::collector::{Collector, Crowded};
 use crate::forge::{APP, NOW};
 use crate::world::{BARE, FIRST, Served, history};
 
@@ -44,6 +46,8 @@ pub enum Step {
     /// A byte of the confirmed bundle's script changes by itself.
     Damage,
     Recheck,
+    /// Events that wait are posted.
+    Send,
 }
 
 #[derive(Clone)]
@@ -54,16 +58,28 @@ impl Clock for Still {
         UnixTime::from_seconds(NOW)
     }
 
+    fn stopwatch(&self) -> Stopwatch {
+        Box::new(|| Duration::ZERO)
+    }
+
     fn pause(&self, _: Duration, _: &Cancel) {}
 }
 
 /// Follows from the number of the process, so that equal histories leave equal disks.
-struct Numbered(u64);
+struct Numbered {
+    process: u64,
+    /// Drawn so far, where no two may be the same.
+    drawn: Option<AtomicU64>,
+}
 
 impl Random for Numbered {
     fn bytes(&self) -> Option<[u8; 16]> {
+        let drawn = self.drawn.as_ref().map(|drawn| drawn.fetch_add(1, Ordering::Relaxed));
         let mut bytes = [0x5a; 16];
-        bytes[..8].copy_from_slice(&self.0.to_be_bytes());
+        bytes[..8].copy_from_slice(&self.process.to_be_bytes());
+        if let Some(drawn) = drawn {
+            bytes[8..].copy_from_slice(&drawn.to_be_bytes());
+        }
         Some(bytes)
     }
 }
@@ -87,6 +103,10 @@ pub struct Phone {
     bound: usize,
     /// Bundles that were damaged behind the phone's back.
     damaged: BTreeSet<BundleId>,
+    /// Where events go, if the app turned them on.
+    pub collector: Option<Arc<Collector>>,
+    /// There is no room for the outbox, only for everything else.
+    pub crowded: bool,
 }
 
 impl Clone for Phone {
@@ -105,6 +125,8 @@ impl Clone for Phone {
             proven: self.proven.clone(),
             bound: self.bound,
             damaged: self.damaged.clone(),
+            collector: self.collector.as_ref().map(|collector| Arc::new(collector.copy())),
+            crowded: self.crowded,
         }
     }
 }
@@ -125,7 +147,15 @@ impl Phone {
             proven: BTreeSet::new(),
             bound: FIRST,
             damaged: BTreeSet::new(),
+            collector: None,
+            crowded: false,
         }
+    }
+
+    /// The same phone with an app that wants to be told.
+    pub fn telling(mut self) -> Self {
+        (self.collector, self.updater) = (Some(Arc::default()), None);
+        self
     }
 
     /// A phone that runs the first release.
@@ -143,8 +173,14 @@ impl Phone {
     /// What tells apart what may happen next, besides the disk.
     pub fn memory(&self) -> String {
         format!(
-            "{} {} {:?} {} {:?} {:?}",
-            self.served, self.build, self.launches, self.lost_starts, self.proven, self.bound
+            "{} {} {:?} {} {:?} {:?} {:?}",
+            self.served,
+            self.build,
+            self.launches,
+            self.lost_starts,
+            self.proven,
+            self.bound,
+            self.collector.as_ref().map(|collector| collector.ids())
         )
     }
 
@@ -162,14 +198,23 @@ impl Phone {
             config.attempts = ATTEMPTS;
             config.hold = self.hold;
             config.retries = 0;
-            self.updater = Some(Updater::new(
+            let drawn = self.collector.is_some().then(AtomicU64::default);
+            let updater = Updater::new(
                 config,
-                Arc::new(self.disk.clone()),
+                if self.crowded {
+                    Arc::new(Crowded(self.disk.clone()))
+                } else {
+                    Arc::new(self.disk.clone())
+                },
                 Arc::new(Served(history().steps[self.served].clone())),
                 Arc::new(Still),
-                Arc::new(Numbered(self.processes)),
+                Arc::new(Numbered { process: self.processes, drawn }),
                 Builtin::Folder(history().builtin(self.build)),
-            ));
+            );
+            self.updater = Some(match &self.collector {
+                Some(collector) => updater.with_events(collector.clone()),
+                None => updater,
+            });
         }
         self.updater.as_ref().unwrap()
     }
@@ -228,6 +273,9 @@ impl Phone {
             }
             Step::Recheck => {
                 self.updater().recheck(&Cancel::default())?;
+            }
+            Step::Send => {
+                self.updater().send_events(&Cancel::default())?;
             }
         }
         Ok(())
@@ -290,7 +338,9 @@ impl Phone {
     /// Files and folders that a crash left behind.
     pub fn strays(&self) -> Vec<String> {
         let mut strays = Vec::new();
-        for folder in ["", "staging", "trash", "downloads", "trust", "policies", "blocked"] {
+        for folder in
+            ["", "staging", "trash", "downloads", "trust", "policies", "blocked", "outbox"]
+        {
             let holds_nothing = ["staging", "trash", "downloads"].contains(&folder);
             for entry in self.disk.list(folder).unwrap() {
                 if holds_nothing || entry.name.ends_with(".tmp") {

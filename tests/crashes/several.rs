@@ -35,6 +35,10 @@ fn two_and_three_faults_in_one_life_are_survived() {
 fn live(ready: &Phone, seed: u64) -> (usize, usize) {
     let mut seeded = Seeded::new(seed);
     let mut phone = ready.with_disk(ready.disk.after_kill());
+    // Every third one's app wants events.
+    if seed % 3 == 2 {
+        phone = phone.telling();
+    }
     let planned = 2 + seeded.below(2);
     let mut happened = 0;
     let journeys = [0, 1].map(|_| JOURNEYS[seeded.below(JOURNEYS.len())]);

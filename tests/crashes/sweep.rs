@@ -9,7 +9,7 @@ use std::thread;
 
 use farad::store::memory::{Fault, MemoryDisk};
 
-use crate::journeys::{FIRST_INSTALL, JOURNEYS, Journey};
+use crate::journeys::{FIRST_INSTALL, JOURNEYS, Journey, TELLING};
 use crate::phone::{Phone, Step};
 use crate::verdict::assert_survives;
 
@@ -139,6 +139,12 @@ fn sweep(ready: &Phone, (name, steps): Journey) {
 #[test]
 fn the_first_install_survives_a_fault_at_every_operation() {
     sweep(&Phone::new(), FIRST_INSTALL);
+}
+
+#[test]
+fn journeys_that_are_told_of_survive_a_fault_at_every_operation() {
+    let ready = Phone::running().telling();
+    TELLING.into_iter().for_each(|journey| sweep(&ready, journey));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use farad::boot::Which;
+use farad::outbox::{Event, What};
 use farad::store::Disk;
 
 use crate::phone::{ATTEMPTS, Phone, Step};
@@ -48,10 +49,23 @@ fn reaches_what_is_offered(phone: &mut Phone) -> bool {
     }
     assert_eq!((launched.which, &launched.token), (target, &None), "not what is offered");
     phone.sync().unwrap();
+    assert_told(phone);
     assert_eq!(phone.strays(), Vec::<String>::new());
     let named = state.record.named();
     for entry in phone.disk.list("bundles").unwrap() {
         assert!(named.iter().any(|id| id.to_string() == entry.name), "{} is kept", entry.name);
     }
     true
+}
+
+/// The server that takes events gets all that wait, but for checks that wait for company.
+fn assert_told(phone: &mut Phone) {
+    if phone.collector.is_none() {
+        return;
+    }
+    phone.does(Step::Send).unwrap();
+    let waiting = phone.updater().waiting_events().unwrap();
+    let is_check = |event: &Event| matches!(event.what, What::Checked { .. });
+    assert!(waiting.events.iter().all(is_check), "{waiting:?}");
+    assert_eq!(waiting.lost, 0);
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use farad::boot::{Reason, Which};
 use farad::builtin::{APK_PREFIX, Apk, Builtin};
 use farad::config::Config;
-use farad::fetch::{Http, HttpOptions};
+use farad::fetch::{Http, HttpOptions, HttpSink};
 use farad::host::System;
 use farad::id::{AppId, Channel};
 use farad::native::Native;
@@ -65,6 +65,9 @@ pub(crate) struct Device {
     /// Hold what is staged until `apply`
     #[arg(long)]
     hold: bool,
+    /// Record events, to be posted to this URL
+    #[arg(long, value_name = "URL")]
+    events_url: Option<String>,
     #[command(subcommand)]
     what: What,
 }
@@ -93,6 +96,12 @@ enum What {
     Recheck,
     /// What is on the device
     State,
+    /// The events that wait to be posted
+    Events {
+        /// Post them
+        #[arg(long)]
+        send: bool,
+    },
     /// What is held may run at the next start
     Apply,
     /// Back to the built-in bundle at the next start
@@ -132,6 +141,14 @@ pub(crate) fn run(
             })
         }
         What::State => state(&updater)?,
+        What::Events { send: true } if args.events_url.is_none() => {
+            return Err(Failure::new("config-invalid", "where to? pass --events-url"));
+        }
+        What::Events { send: true } => json!(updater.send_events(&Cancel::default())?),
+        What::Events { send: false } => {
+            let waiting = updater.waiting_events()?;
+            json!({ "events": waiting.events, "lost": waiting.lost })
+        }
         What::Apply => {
             updater.apply()?;
             state(&updater)?
@@ -202,6 +219,10 @@ fn open(args: &Device, passphrases: &Passphrases) -> Result<Updater> {
     let disk = crate::checkpoints::CheckedDisk::new(disk);
     let updater = Updater::new(config, Arc::new(disk), first, clock, random, builtin)
         .with_opening_keys(Arc::new(keys));
+    let updater = match &args.events_url {
+        Some(url) => updater.with_events(Arc::new(HttpSink::new(url, &HttpOptions::default())?)),
+        None => updater,
+    };
     mirrors.try_fold(updater, |updater, mirror| Ok(updater.with_mirror(mirror?)))
 }
 

@@ -181,6 +181,18 @@ impl Shop {
         Server::start(&self.path("updates"), 0, Faults::default()).unwrap()
     }
 
+    /// The same, with a place for devices' events, which are written to the file `events`.
+    pub fn serve_with_events(&self, faults: Faults) -> Server {
+        let events = self.path("events");
+        Server::start_with_events(&self.path("updates"), 0, faults, &events).unwrap()
+    }
+
+    /// What stands in that file.
+    pub fn events(&self) -> Vec<Value> {
+        let text = fs::read_to_string(self.path("events")).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
     pub fn device<'a>(&'a self, server: &Server, name: &str) -> Device<'a> {
         Device { shop: self, url: server.url(), name: name.to_owned(), more: Vec::new() }
     }
@@ -210,12 +222,19 @@ impl Device<'_> {
         args
     }
 
+    /// The same device, with an app that wants events posted to this server.
+    pub fn telling(mut self, server: &Server) -> Self {
+        self.more.extend(["--events-url".to_owned(), format!("{}/events", server.url())]);
+        self
+    }
+
+    /// Succeeds at an action with its arguments.
     pub fn does(&self, action: &str) -> Value {
-        self.shop.ok(&self.args(&[action]))
+        self.shop.ok(&self.args(&action.split(' ').collect::<Vec<_>>()))
     }
 
     pub fn fails(&self, action: &str) -> (String, String) {
-        self.shop.fails(&self.args(&[action]))
+        self.shop.fails(&self.args(&action.split(' ').collect::<Vec<_>>()))
     }
 
     /// Starts, and says that the page came up.
