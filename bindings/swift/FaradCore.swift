@@ -1734,6 +1734,12 @@ public protocol UpdaterProtocol: AnyObject, Sendable {
     func reset() throws 
     
     /**
+     * Posts the events that wait, if the configuration has an `eventsUrl`; how many the server has
+     * taken. A pilot does this by itself. Blocks for seconds.
+     */
+    func sendEvents(cancel: CancelToken) throws  -> Int64
+    
+    /**
      * Follows another of the channels that the configuration allows, or the configured one. Blocks
      * for milliseconds; writes.
      */
@@ -1896,6 +1902,20 @@ open func reset()throws   {try rustCallWithError(FfiConverterTypeFaradError_lift
             self.uniffiCloneHandle(),uniffiCallStatus
     )
 }
+}
+    
+    /**
+     * Posts the events that wait, if the configuration has an `eventsUrl`; how many the server has
+     * taken. A pilot does this by itself. Blocks for seconds.
+     */
+open func sendEvents(cancel: CancelToken)throws  -> Int64  {
+    return try  FfiConverterInt64.lift(try rustCallWithError(FfiConverterTypeFaradError_lift) {
+        uniffiCallStatus in
+    uniffi_farad_fn_method_updater_send_events(
+            self.uniffiCloneHandle(),
+        FfiConverterTypeCancelToken_lower(cancel),uniffiCallStatus
+    )
+})
 }
     
     /**
@@ -3906,6 +3926,9 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_farad_checksum_method_updater_reset() != 30806) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_farad_checksum_method_updater_send_events() != 23314) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_farad_checksum_method_updater_set_channel() != 19941) {

@@ -498,6 +498,11 @@ void uniffi_farad_fn_method_updater_ready(uint64_t ptr, RustBuffer token, RustCa
 void uniffi_farad_fn_method_updater_reset(uint64_t ptr, RustCallStatus *_Nonnull out_status
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_FARAD_FN_METHOD_UPDATER_SEND_EVENTS
+#define UNIFFI_FFIDEF_UNIFFI_FARAD_FN_METHOD_UPDATER_SEND_EVENTS
+int64_t uniffi_farad_fn_method_updater_send_events(uint64_t ptr, uint64_t cancel, RustCallStatus *_Nonnull out_status
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_FARAD_FN_METHOD_UPDATER_SET_CHANNEL
 #define UNIFFI_FFIDEF_UNIFFI_FARAD_FN_METHOD_UPDATER_SET_CHANNEL
 void uniffi_farad_fn_method_updater_set_channel(uint64_t ptr, RustBuffer channel, RustCallStatus *_Nonnull out_status
@@ -900,6 +905,12 @@ uint16_t uniffi_farad_checksum_method_updater_ready(void
 #ifndef UNIFFI_FFIDEF_UNIFFI_FARAD_CHECKSUM_METHOD_UPDATER_RESET
 #define UNIFFI_FFIDEF_UNIFFI_FARAD_CHECKSUM_METHOD_UPDATER_RESET
 uint16_t uniffi_farad_checksum_method_updater_reset(void
+    
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_FARAD_CHECKSUM_METHOD_UPDATER_SEND_EVENTS
+#define UNIFFI_FFIDEF_UNIFFI_FARAD_CHECKSUM_METHOD_UPDATER_SEND_EVENTS
+uint16_t uniffi_farad_checksum_method_updater_send_events(void
     
 );
 #endif

@@ -168,6 +168,12 @@ impl Updater {
         Ok(self.outcome(&done))
     }
 
+    /// Posts the events that wait, if the configuration has an `eventsUrl`; how many the server has
+    /// taken. A pilot does this by itself. Blocks for seconds.
+    pub fn send_events(&self, cancel: Arc<CancelToken>) -> Result<i64> {
+        Ok(signed(self.inner.send_events(&cancel.inner)?.acknowledged))
+    }
+
     /// What is held may run from the next start on. Blocks for milliseconds; writes.
     pub fn apply(&self) -> Result<()> {
         Ok(self.inner.apply()?)

@@ -793,6 +793,8 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_farad_checksum_method_updater_reset(
     ): Int
+    external fun uniffi_farad_checksum_method_updater_send_events(
+    ): Int
     external fun uniffi_farad_checksum_method_updater_set_channel(
     ): Int
     external fun uniffi_farad_checksum_method_updater_state(
@@ -904,6 +906,8 @@ internal object UniffiLib {
     ): Unit
     external fun uniffi_farad_fn_method_updater_reset(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus, 
     ): Unit
+    external fun uniffi_farad_fn_method_updater_send_events(`ptr`: Long,`cancel`: Long,uniffi_out_err: UniffiRustCallStatus, 
+    ): Long
     external fun uniffi_farad_fn_method_updater_set_channel(`ptr`: Long,`channel`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus, 
     ): Unit
     external fun uniffi_farad_fn_method_updater_state(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus, 
@@ -1091,6 +1095,9 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_farad_checksum_method_updater_reset() and 0xFFFF) != 30806) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_farad_checksum_method_updater_send_events() and 0xFFFF) != 23314) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_farad_checksum_method_updater_set_channel() and 0xFFFF) != 19941) {
@@ -3338,6 +3345,12 @@ public interface UpdaterInterface {
     fun `reset`()
     
     /**
+     * Posts the events that wait, if the configuration has an `eventsUrl`; how many the server has
+     * taken. A pilot does this by itself. Blocks for seconds.
+     */
+    fun `sendEvents`(`cancel`: CancelToken): kotlin.Long
+    
+    /**
      * Follows another of the channels that the configuration allows, or the configured one. Blocks
      * for milliseconds; writes.
      */
@@ -3566,6 +3579,25 @@ open class Updater: Disposable, AutoCloseable, UpdaterInterface
 }
     }
     
+    
+
+    
+    /**
+     * Posts the events that wait, if the configuration has an `eventsUrl`; how many the server has
+     * taken. A pilot does this by itself. Blocks for seconds.
+     */
+    @Throws(FaradException::class)override fun `sendEvents`(`cancel`: CancelToken): kotlin.Long {
+            return FfiConverterLong.lift(
+    callWithHandle {
+    uniffiRustCallWithError(FaradException) { _status ->
+    UniffiLib.uniffi_farad_fn_method_updater_send_events(
+        it,
+        
+        FfiConverterTypeCancelToken.lower(`cancel`),_status)
+}
+    }
+    )
+    }
     
 
     
