@@ -101,8 +101,8 @@ pub struct Phone {
     proven: BTreeSet<BundleId>,
     /// The newest step that a sync ended well on: its policy binds.
     bound: usize,
-    /// Bundles that were damaged behind the phone's back.
-    damaged: BTreeSet<BundleId>,
+    /// Bundles that were damaged behind the phone's back, and whether a re-hash has left word of it.
+    damaged: BTreeMap<BundleId, bool>,
     /// Where events go, if the app turned them on.
     pub collector: Option<Arc<Collector>>,
     /// There is no room for the outbox, only for everything else.
@@ -146,7 +146,7 @@ impl Phone {
             lost_starts: 0,
             proven: BTreeSet::new(),
             bound: FIRST,
-            damaged: BTreeSet::new(),
+            damaged: BTreeMap::new(),
             collector: None,
             crowded: false,
         }
@@ -268,11 +268,14 @@ impl Phone {
             Step::Damage => {
                 if let Which::Bundle(id) = self.updater().state()?.record.confirmed {
                     self.disk.damage(&format!("bundles/{id}/files/app.js"), 100);
-                    self.damaged.insert(id);
+                    self.damaged.insert(id, false);
                 }
             }
             Step::Recheck => {
-                self.updater().recheck(&Cancel::default())?;
+                let found = self.updater().recheck(&Cancel::default())?;
+                if let Some(found) = found.filter(|found| found.damaged.is_some()) {
+                    self.damaged.insert(found.id, true);
+                }
             }
             Step::Send => {
                 self.updater().send_events(&Cancel::default())?;
@@ -285,7 +288,8 @@ impl Phone {
         let synced = self.updater().sync(&Cancel::default(), &mut |_| {})?;
         self.bound = self.bound.max(self.served);
         if matches!(synced.status, Status::Staged | Status::Held) {
-            self.damaged.clear();
+            // What nobody could know of stays as it is: the entry file and the lengths are right.
+            self.damaged.retain(|_, found| !*found);
         }
         Ok(synced)
     }
@@ -322,7 +326,7 @@ impl Phone {
                 "a bundle below the floor is shown and nothing says so"
             );
         }
-        if !self.damaged.contains(&id) {
+        if !self.damaged.contains_key(&id) {
             let damaged = Store::new(Arc::new(self.disk.clone())).damaged(&id).unwrap();
             assert_eq!(damaged, Some(Vec::new()), "a bundle is shown that is not whole");
         }

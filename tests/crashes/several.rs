@@ -1,5 +1,7 @@
 //! Two and three faults in one life, drawn from a seed.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
 use farad::store::memory::Fault;
 
 use crate::journeys::JOURNEYS;
@@ -23,12 +25,24 @@ fn two_and_three_faults_in_one_life_are_survived() {
     };
     let (mut faults, mut hit) = (0, 0);
     for seed in first..first + runs {
-        let (planned, happened) = live(&ready, seed);
+        let lived = catch_unwind(AssertUnwindSafe(|| live(&ready, seed)));
+        let (planned, happened) = lived.unwrap_or_else(|panic| {
+            println!("in the life of seed {seed}");
+            resume_unwind(panic)
+        });
         faults += planned;
         hit += happened;
     }
     say(&format!("{runs} lives from seed {first}: {faults} faults planned, {hit} happened"));
-    assert!(hit * 2 > faults, "most of what is planned happens");
+    assert!(runs == 1 || hit * 2 > faults, "most of what is planned happens");
+}
+
+/// Damage of which no word could be left, since the disk refused it; then a reset and a sync that
+/// finds the damaged bundle on the device, whole as far as a start can tell.
+#[test]
+fn damage_that_the_disk_would_not_have_noted_is_nobodys_fault() {
+    let (planned, happened) = live(&Phone::running(), 1383);
+    assert_eq!((planned, happened > 0), (3, true));
 }
 
 /// One life of two journeys. Returns how many faults were planned and how many happened.
