@@ -68,17 +68,17 @@ pub fn layout(data: &[u8]) -> bool {
     })
 }
 
-/// A small blob in zstd: what comes out has the length that was signed.
+/// A small blob, its first bytes being coding and length: what comes out has the length that was signed.
 pub fn blob(data: &[u8]) -> bool {
-    let (said, bytes) = data.split_at_checked(2).unwrap_or_default();
-    let decoded = said.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
-    let blob = Blob {
-        sha256: Digest::of(bytes),
-        length: bytes.len() as u64,
-        coding: Coding::Zstd,
-        decoded,
-        salt: None,
+    let Some(([coding, said @ ..], bytes)) = data.split_first_chunk::<3>() else { return false };
+    let coding = match coding {
+        b'z' => Coding::Zstd,
+        b'b' => Coding::Brotli,
+        _ => return false,
     };
+    let decoded = said.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
+    let blob =
+        Blob { sha256: Digest::of(bytes), length: bytes.len() as u64, coding, decoded, salt: None };
     decode(bytes, None, &blob, "blob").is_ok_and(|bytes| {
         assert_eq!(bytes.len() as u64, decoded);
         true

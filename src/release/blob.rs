@@ -32,7 +32,9 @@ pub enum Coding {
     Identity,
     /// One zstd frame (RFC 8878).
     Zstd,
-    /// zstd frames back to back, described by the layout.
+    /// One brotli stream (RFC 7932).
+    Brotli,
+    /// Frames back to back, each of them zstd or brotli, described by the layout.
     Frames,
     /// A patch, as it is; its first byte names the algorithm.
     Patch,

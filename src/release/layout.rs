@@ -8,7 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Blob, Index, SCHEMA};
+use super::{Blob, Coding, Index, SCHEMA};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::seal::{ObjectKey, PADDING, TAG};
@@ -42,9 +42,11 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
-/// One zstd frame: one file's content, or several small ones back to back.
+/// One frame: one file's content, or several small ones back to back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Frame {
+    /// What was done to them: zstd or brotli.
+    pub coding: Coding,
     /// Bytes of the frame as it travels.
     pub length: u64,
     /// Positions in the index of the contents that it holds, in order.
@@ -83,6 +85,9 @@ impl Layout {
         let mut decoded = 0_u64;
         let mut held = Vec::new();
         for frame in &layout.frames {
+            if !matches!(frame.coding, Coding::Zstd | Coding::Brotli) {
+                return refuse("a frame of a coding that no frame has");
+            }
             if frame.length == 0 || frame.files.is_empty() {
                 return refuse("a frame is empty");
             }

@@ -6,15 +6,14 @@
 //! the index signs. Refuses: a frame that decodes to more or less than its files; a file with
 //! another digest.
 
+mod frame;
 mod local;
 mod patched;
 mod writer;
 
 use std::io::Read;
 
-use zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation, OutBuffer};
-use zstd::zstd_safe::find_frame_compressed_size;
-
+use frame::FrameDecoder;
 pub(crate) use local::pour_reader;
 pub use local::{Contents, Folder, copy_local};
 pub use patched::{Patched, apply_patch};
@@ -23,7 +22,7 @@ use writer::{FrameWriter, Target};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::limits;
-use crate::release::{Blob, Coding, Frame, Index, Layout, OpenedPiece, Piece, VerifiedPiece};
+use crate::release::{Blob, Coding, Frame, Index, Layout, Piece, VerifiedPiece};
 use crate::seal::{ObjectKey, TAG, Unsealed};
 use crate::store::Disk;
 
@@ -54,19 +53,14 @@ pub fn unpack(
     let target = Target { index, disk, folder };
     target.prepare()?;
     let by_content = target.by_content();
-    let mut decoder = new_decoder()?;
-    let mut buffer = vec![0; 128 << 10];
     for (frame, cut) in layout.pieces().filter(|(frame, _)| holds(frame, index, wanted)) {
-        decoder.reinit().map_err(|_| not_a_frame())?;
+        let mut decoder = FrameDecoder::new(frame.coding)?;
         let mut writer = FrameWriter::new(target, frame, &by_content);
-        let mut ended = false;
         for piece in &cut {
             let opened = pieces.piece(piece)?.open(key)?;
-            ended = decode_piece(&mut decoder, &opened, &mut buffer, &mut writer, ended)?;
+            decoder.decode(opened.bytes(), &mut |bytes| writer.write(bytes))?;
         }
-        if !ended {
-            return Err(not_a_frame());
-        }
+        decoder.finish()?;
         writer.finish()?;
     }
     Ok(())
@@ -109,42 +103,6 @@ pub(crate) fn read_piece(body: &mut impl Read, piece: &Piece, bytes: &mut Vec<u8
     Ok(())
 }
 
-/// Decodes one verified piece; true once the frame has ended.
-fn decode_piece(
-    decoder: &mut Decoder<'_>,
-    piece: &OpenedPiece,
-    buffer: &mut [u8],
-    writer: &mut FrameWriter<'_, '_>,
-    ended: bool,
-) -> Result<bool> {
-    if ended {
-        return Err(not_a_frame());
-    }
-    let piece = piece.bytes();
-    let mut input = InBuffer::around(piece);
-    loop {
-        let mut output = OutBuffer::around(&mut *buffer);
-        let hint = decoder.run(&mut input, &mut output).map_err(|_| not_a_frame())?;
-        let full = output.pos() == output.capacity();
-        writer.write(output.as_slice())?;
-        if hint == 0 {
-            // The frame ended; anything behind it in the same piece is not ours.
-            return if input.pos == piece.len() { Ok(true) } else { Err(not_a_frame()) };
-        }
-        if input.pos == piece.len() && !full {
-            return Ok(false);
-        }
-    }
-}
-
-fn new_decoder() -> Result<Decoder<'static>> {
-    let mut decoder = Decoder::new().map_err(|_| not_a_frame())?;
-    // Whoever signs a bundle may not make the phone allocate more than this.
-    let limited = decoder.set_parameter(DParameter::WindowLogMax(limits::WINDOW_LOG));
-    limited.map_err(|_| not_a_frame())?;
-    Ok(decoder)
-}
-
 fn not_a_frame() -> Error {
     Error::document("pack", "a frame is not what the layout says")
 }
@@ -165,24 +123,16 @@ fn undo(bytes: &[u8], blob: &Blob, what: &str) -> Result<Vec<u8>> {
     let refuse = |detail: &str| Error::document(what, detail);
     let decoded = match blob.coding {
         Coding::Identity => bytes.to_vec(),
-        Coding::Zstd => {
-            // One frame and nothing behind it.
-            if !find_frame_compressed_size(bytes).is_ok_and(|length| length == bytes.len()) {
-                return Err(refuse("it is not one frame"));
-            }
-            let limit = blob.decoded.min(limits::INDEX);
-            let mut decoder = zstd::stream::read::Decoder::new(bytes)
-                .map_err(|_| refuse("it cannot be decoded"))?
-                .single_frame();
-            decoder
-                .window_log_max(limits::WINDOW_LOG)
-                .map_err(|_| refuse("it cannot be decoded"))?;
-            let mut decoded = Vec::new();
-            // One byte more than signed is enough to see that there is more.
-            decoder
-                .take(limit.saturating_add(1))
-                .read_to_end(&mut decoded)
-                .map_err(|_| refuse("it cannot be decoded"))?;
+        Coding::Zstd | Coding::Brotli => {
+            let (limit, mut decoded) = (blob.decoded.min(limits::INDEX), Vec::new());
+            let undone = FrameDecoder::new(blob.coding).and_then(|mut decoder| {
+                decoder.decode(bytes, &mut |bytes| {
+                    decoded.extend_from_slice(bytes);
+                    if decoded.len() as u64 > limit { Err(not_a_frame()) } else { Ok(()) }
+                })?;
+                decoder.finish()
+            });
+            undone.map_err(|_| refuse("it does not decode to the signed length"))?;
             decoded
         }
         Coding::Frames | Coding::Patch => return Err(refuse("of a coding that does not fit")),

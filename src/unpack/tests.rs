@@ -131,7 +131,8 @@ fn cut_short_it_is_refused() {
 /// A layout that a dishonest signer made for `pack`, one frame with these files.
 fn lying(pack: &[u8], files: Vec<usize>) -> Layout {
     let pieces = pack.chunks(64 << 10).map(Digest::of).collect();
-    Layout::new(vec![Frame { length: pack.len() as u64, files, pieces }], 0, false)
+    let coding = Coding::Zstd;
+    Layout::new(vec![Frame { coding, length: pack.len() as u64, files, pieces }], 0, false)
 }
 
 #[test]
@@ -161,6 +162,28 @@ fn a_frame_that_wants_a_larger_window_is_refused() {
 }
 
 #[test]
+fn text_travels_as_brotli_and_noise_as_zstd() {
+    let web = web(&[("app.js", b"let a = 1; ".repeat(900)), ("noise.bin", noise(9000))]);
+    let codings: Vec<Coding> = web.layout.frames().iter().map(|frame| frame.coding).collect();
+    assert_eq!(codings, [Coding::Brotli, Coding::Zstd]);
+    assert_whole(&web, &unpack_from(&web, &web.pack, &web.layout).unwrap());
+}
+
+#[test]
+fn a_frame_under_the_name_of_another_coding_is_refused() {
+    let web = web(&[("app.js", b"let a = 1; ".repeat(900)), ("noise.bin", noise(9000))]);
+    let mut frames = web.layout.frames().to_vec();
+    for frame in &mut frames {
+        frame.coding = match frame.coding {
+            Coding::Brotli => Coding::Zstd,
+            _ => Coding::Brotli,
+        };
+    }
+    let refused = unpack_from(&web, &web.pack, &Layout::new(frames, 0, false)).err().unwrap();
+    assert_eq!(refused.code(), "malformed");
+}
+
+#[test]
 fn a_layout_that_does_not_fit_its_index_is_refused() {
     let web = sample();
     let frames = web.layout.frames().to_vec();
@@ -174,6 +197,8 @@ fn a_layout_that_does_not_fit_its_index_is_refused() {
     for change in [
         (|frame| frame.length += 1) as fn(&mut Frame),
         |frame| frame.length = u64::MAX,
+        |frame| frame.coding = Coding::Identity,
+        |frame| frame.coding = Coding::Patch,
         |frame| frame.files[0] = 99,
         |frame| frame.files.clear(),
         |frame| frame.pieces.clear(),
@@ -207,6 +232,32 @@ fn frames_that_hold_nothing_wanted_are_not_even_asked_for() {
 }
 
 #[test]
+fn what_came_is_written_while_the_rest_is_still_on_its_way() {
+    /// Asked for a piece, it holds that the files of every frame before it are there already.
+    struct Later<'a>(&'a Web, &'a MemoryDisk, usize);
+    impl Pieces for Later<'_> {
+        fn piece(&mut self, piece: &Piece) -> Result<VerifiedPiece> {
+            let Self(web, disk, looked) = self;
+            for (frame, cut) in web.layout.pieces().filter(|(_, cut)| cut[0].offset < piece.offset)
+            {
+                if cut.iter().all(|before| before.end() <= piece.offset) {
+                    let file = &web.index.files()[frame.files[0]];
+                    let written = disk.read(&format!("out/{}", file.path), u64::MAX).unwrap();
+                    assert_eq!(Digest::of(&written.unwrap()), file.sha256);
+                    *looked += 1;
+                }
+            }
+            let bytes = &web.pack[piece.offset as usize..piece.end() as usize];
+            Ok(piece.verify(bytes.to_vec()).unwrap())
+        }
+    }
+    let (web, disk) = (sample(), MemoryDisk::new());
+    let mut pieces = Later(&web, &disk, 0);
+    unpack(&mut pieces, None, &|_| true, &web.index, &web.layout, &disk, "out").unwrap();
+    assert!(pieces.2 > 0);
+}
+
+#[test]
 fn a_small_blob_decodes_to_its_signed_length_or_not_at_all() {
     let plain = b"index ".repeat(1000);
     let (blob, bytes) = small_blob(&plain, Object::Index, None).unwrap();
@@ -215,7 +266,13 @@ fn a_small_blob_decodes_to_its_signed_length_or_not_at_all() {
         assert!(decode(&bytes, None, &Blob { decoded, ..blob.clone() }, "index").is_err());
     }
     let bomb = zstd::bulk::compress(&vec![0; 64 << 20], 3).unwrap();
-    assert!(decode(&bomb, None, &blob, "index").is_err());
+    let zstd = Blob { coding: Coding::Zstd, ..blob };
+    assert!(decode(&bomb, None, &zstd, "index").is_err());
+    let packed = zstd::bulk::compress(&plain, 3).unwrap();
+    assert_eq!(decode(&packed, None, &zstd, "index").unwrap(), plain);
+    let two = [&packed[..], &zstd::bulk::compress(b"", 3).unwrap()].concat();
+    assert!(decode(&two, None, &zstd, "index").is_err());
+    assert!(decode(&[&bytes[..], b"\0"].concat(), None, &blob, "index").is_err());
     assert!(decode(b"", None, &blob, "index").is_err());
 }
 

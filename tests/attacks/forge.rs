@@ -383,10 +383,8 @@ impl Forge {
         .unwrap();
         let index =
             &self.files[&format!("blobs/{}", manifest["index"]["sha256"].as_str().unwrap())];
-        let index = match manifest["index"]["coding"].as_str() {
-            Some("zstd") => zstd::decode_all(&index[..]).unwrap(),
-            _ => index.clone(),
-        };
+        let blob = serde_json::from_value(manifest["index"].clone()).unwrap();
+        let index = farad::unpack::decode(index, None, &blob, "index").unwrap();
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         let mut metadata = serde_json::Map::new();
         metadata.insert(

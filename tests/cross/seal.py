@@ -14,6 +14,7 @@ import sys
 from hashlib import sha256
 from pathlib import Path
 
+import brotli
 import zstandard
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
@@ -129,8 +130,18 @@ def checked(blobs, blob):
     return sealed
 
 
-def unpacked(bytes_):
+def unpacked(coding, bytes_):
+    if coding == "brotli":
+        return brotli.decompress(bytes_)
+    assert coding == "zstd", coding
     return zstandard.ZstdDecompressor().decompressobj().decompress(bytes_)
+
+
+def packed(place, bytes_):
+    """Both codings in turn."""
+    if place % 2:
+        return "brotli", brotli.compress(bytes_, quality=5, lgwin=22)
+    return "zstd", zstandard.ZstdCompressor(level=3).compress(bytes_)
 
 
 def open_release(private, manifest_path, blobs, out):
@@ -144,7 +155,8 @@ def open_release(private, manifest_path, blobs, out):
     assert content.commit() == seal["commit"]
 
     def small(kind):
-        return unpacked(content.open_object(kind, manifest[kind], checked(blobs, manifest[kind])))
+        blob = manifest[kind]
+        return unpacked(blob["coding"], content.open_object(kind, blob, checked(blobs, blob)))
 
     index = small("index")
     assert content.label(sha256(index).digest()) == manifest["bundle"]["keyed"]
@@ -162,7 +174,7 @@ def open_release(private, manifest_path, blobs, out):
             assert sha256(piece).hexdigest() == digest
             plain += cipher.decrypt(nonce(number, number == pieces - 1), piece, None)
             number += 1
-        plain = unpacked(plain)
+        plain = unpacked(frame["coding"], plain)
         for place in frame["files"]:
             digest, length = files[place][0], int(files[place][1])
             contents[digest], plain = plain[:length], plain[length:]
@@ -197,22 +209,27 @@ def seal_release(public, web, manifest_path, blobs):
         }
 
     def small(kind, plain):
-        coded = zstandard.ZstdCompressor(level=3).compress(plain)
-        return keep(*content.seal_object(kind, coded), "zstd", len(plain))
+        coding, coded = packed(["index", "layout"].index(kind), plain)
+        return keep(*content.seal_object(kind, coded), coding, len(plain))
 
     # One frame for each content: grouping is the writer's choice.
     seen, coded = set(), []
     for place, (_, bytes_) in enumerate(files):
         if bytes_ and bytes_ not in seen:
             seen.add(bytes_)
-            coded.append((place, zstandard.ZstdCompressor(level=1).compress(bytes_)))
-    cuts = [(place, frame[at : at + SEGMENT]) for place, frame in coded for at in range(0, len(frame), SEGMENT)]
+            coded.append((place, *packed(place, bytes_)))
+    cuts = [
+        (place, coding, frame[at : at + SEGMENT])
+        for place, coding, frame in coded
+        for at in range(0, len(frame), SEGMENT)
+    ]
     salt = os.urandom(32)
     cipher = content.cipher("pack", salt)
     pack, frames = b"", {}
-    for number, (place, piece) in enumerate(cuts):
+    for number, (place, coding, piece) in enumerate(cuts):
         sealed = cipher.encrypt(nonce(number, number == len(cuts) - 1), piece, None)
-        frame = frames.setdefault(place, {"length": 0, "files": [place], "pieces": []})
+        begun = {"coding": coding, "length": 0, "files": [place], "pieces": []}
+        frame = frames.setdefault(place, begun)
         frame["length"] += len(sealed)
         frame["pieces"].append(sha256(sealed).hexdigest())
         pack += sealed

@@ -242,11 +242,24 @@ fn releases(add: Add<'_>) {
     add("layout/good", &[&index[..], &layout].concat());
     let none = br#"{"schema":1,"requires":[],"frames":[]}"#;
     add("layout/bad-empty", &[&index[..], none].concat());
+    let other = String::from_utf8(layout).unwrap().replacen("brotli", "frames", 1);
+    add("layout/bad-coding", &[&index[..], other.as_bytes()].concat());
     let (blob, bytes) = small_blob(&index, Object::Index, None).unwrap();
     let length = u16::try_from(blob.decoded).unwrap();
-    add("blob/good", &[&length.to_be_bytes()[..], &bytes].concat());
-    add("blob/bad-length", &[&(length - 1).to_be_bytes()[..], &bytes].concat());
-    add("blob/bad-behind", &[&length.to_be_bytes()[..], &bytes, b"more"].concat());
+    let zstd = zstd::bulk::compress(&index, 19).unwrap();
+    for (coding, bytes) in [("brotli", bytes), ("zstd", zstd)] {
+        let said = |coding: &str, length: u16| {
+            [&coding.as_bytes()[..1], &length.to_be_bytes(), &bytes].concat()
+        };
+        add(&format!("blob/good-{coding}"), &said(coding, length));
+        add(&format!("blob/bad-length-{coding}"), &said(coding, length - 1));
+        add(&format!("blob/bad-behind-{coding}"), &[&said(coding, length), &b"more"[..]].concat());
+        let other = if coding == "zstd" { "brotli" } else { "zstd" };
+        add(&format!("blob/bad-{other}-of-{coding}"), &said(other, length));
+    }
+    // The window of the first is 2^24, that of the second 2^30, which only encoders know.
+    add("blob/bad-window", b"b\0\0\x0f\x03");
+    add("blob/bad-large-window", b"b\0\0\x11\x1e\x03");
 
     let new: Vec<(&str, Vec<u8>)> = vec![
         ("app.js", [BASE[0].1, b"export const evening = 'good evening';\n"].concat()),
