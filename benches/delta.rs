@@ -1,5 +1,6 @@
 //! Small updates on real apps: bytes, memory and time. `cargo xtask bench delta` fetches the corpus
-//! and runs it; `DELTA=bytes,distance,apply,make` chooses parts.
+//! and runs it; `DELTA=distance,apply,make,bytes,more` chooses parts. A line is printed as soon as it
+//! is known, so that a run that is stopped has told something.
 //!
 //! Arguments: `set=FOLDER,FOLDER,…`, each the versions of one app. What is not ours is measured as
 //! the rivals do it: the whole folder as `zip -9`; or every changed content by brotli 11, with a
@@ -25,7 +26,7 @@ use farad::patch::Plan;
 use farad::patch::make::{Bundle, Draft, make};
 use farad::progress::Cancel;
 use farad::release::pack::{index_folder, small_blob, write_pack};
-use farad::release::{File, Index};
+use farad::release::{File, Index, Layout};
 use farad::seal::Object;
 use farad::store::RealDisk;
 use farad::unpack::{self, Contents, Folder};
@@ -61,6 +62,9 @@ const PAIRS: [(&str, &str, &str, f64); 25] = [
     ("vite", "3-addpage", "4-multi", 0.8),
     ("vite", "4-multi", "5-depbump", 16.9),
 ];
+const PARTS: &str = "distance,apply,make,bytes,more";
+/// Ranges of the pack this close travel as one.
+const GAP: u64 = 4 << 10;
 const LARGEST: (&str, &str, &str) = ("n8n", "2.40.2", "2.40.3");
 
 fn main() {
@@ -68,15 +72,13 @@ fn main() {
     match args.first().map(String::as_str) {
         Some("apply") => return apply(&args[1..]),
         Some("write") => return write(&args[1..]),
+        Some("unpack") => return unpack_whole(&args[1..]),
         Some("idle") => return report(0.0),
         _ => {}
     }
-    let chosen = std::env::var("DELTA").unwrap_or_else(|_| "bytes,distance,apply,make".to_owned());
+    let chosen = std::env::var("DELTA").unwrap_or_else(|_| PARTS.to_owned());
     let has = |part: &str| chosen.split(',').any(|one| one == part);
     let corpus = Corpus::of(&args);
-    if has("bytes") {
-        bytes(&corpus);
-    }
     if has("distance") {
         distance(&corpus);
     }
@@ -85,6 +87,12 @@ fn main() {
     }
     if has("make") {
         making(&corpus);
+    }
+    if has("bytes") {
+        bytes(&corpus);
+    }
+    if has("more") {
+        more(&corpus);
     }
 }
 
@@ -151,50 +159,107 @@ fn patch(old: &Web, new: &Web) -> Vec<u8> {
     patches(&[old], new, 2).remove(0)
 }
 
+/// What an update costs by each way.
+struct Row {
+    zip: u64,
+    pack: u64,
+    rivals: u64,
+    ranges: u64,
+    patch: u64,
+}
+
+impl Row {
+    fn of(from: &Web, to: &Web) -> Self {
+        let (pack, ranges) = pack_and_ranges(from, to);
+        Self {
+            zip: zipped(to),
+            pack,
+            rivals: file_level(from, to),
+            ranges,
+            patch: patch(from, to).len() as u64,
+        }
+    }
+
+    /// Parts of a line of the table.
+    fn told(&self) -> String {
+        let Self { zip, pack, rivals, ranges, patch } = self;
+        let share = percent(*patch, *rivals);
+        let beside = *ranges as f64 / *rivals as f64;
+        format!("{zip} | {pack} | {rivals} | {ranges} | {beside:.3} | {patch} | {share:.2} %")
+    }
+}
+
+fn percent(part: u64, whole: u64) -> f64 {
+    100.0 * part as f64 / whole as f64
+}
+
+/// Rows, added up and summed up.
+#[derive(Default)]
+struct Sums {
+    rows: Vec<Row>,
+    bests: f64,
+}
+
+impl Sums {
+    fn tell(&self) {
+        let sum = |of: fn(&Row) -> u64| self.rows.iter().map(of).sum::<u64>();
+        let all = Row {
+            zip: sum(|row| row.zip),
+            pack: sum(|row| row.pack),
+            rivals: sum(|row| row.rivals),
+            ranges: sum(|row| row.ranges),
+            patch: sum(|row| row.patch),
+        };
+        println!("| all {} | {} | |", self.rows.len(), all.told());
+        let mut shares: Vec<f64> =
+            self.rows.iter().map(|row| percent(row.patch, row.rivals)).collect();
+        shares.sort_by(f64::total_cmp);
+        println!("\nmedian pair: {:.2} % of file-level", shares[shares.len() / 2]);
+        if self.bests > 0.0 {
+            let bests = all.patch as f64 / 1024.0 / self.bests;
+            println!("patches: {bests:.3} of the sum of the bests");
+        }
+        let dearer = self.rows.iter().filter(|row| row.ranges > row.rivals).count();
+        println!("ranges dearer than file-level in {dearer} of {}", self.rows.len());
+        let larger = self.rows.iter().filter(|row| row.pack >= row.zip).count();
+        println!("packs not smaller than zip -9: {larger}; CPU so far {:.0} s", cpu());
+    }
+}
+
+const HEAD: &str = "| Pair | zip -9 | Pack | File-level | Ranges | of file-level | Patch | of \
+file-level | Best of eight, KiB |\n|---|---|---|---|---|---|---|---|---|";
+
 fn bytes(corpus: &Corpus) {
-    println!(
-        "| pair | zip -9 | pack | file-level | ranges | patch | best of eight | of file-level |"
-    );
-    println!("|---|---|---|---|---|---|---|---|");
-    let kib = |bytes: u64| bytes as f64 / 1024.0;
-    let mut sums = [0.0; 6];
-    let mut shares = Vec::new();
-    let mut dearer = 0;
+    println!("\n{HEAD}");
+    let mut sums = Sums::default();
     for (set, old, new, best) in PAIRS {
         let (Some(from), Some(to)) = (corpus.version(set, old), corpus.version(set, new)) else {
             continue;
         };
-        let patch = patch(&from, &to).len() as u64;
-        let rivals = file_level(&from, &to);
-        let (pack, ranges) = pack_and_ranges(&from, &to);
-        let row = [zipped(&to), pack, rivals, ranges, patch].map(kib);
-        for (sum, value) in sums.iter_mut().zip(row.iter().chain([&best])) {
-            *sum += value;
-        }
-        dearer += usize::from(ranges > rivals);
-        let share = 100.0 * row[4] / row[2];
-        shares.push(share);
-        let [zip, pack, rivals, ranges, patch] = row;
-        println!(
-            "| {set} {old} → {new} | {zip:.1} | {pack:.1} | {rivals:.1} | {ranges:.1} | {patch:.1} | {best:.1} | {share:.2} % |"
-        );
+        let row = Row::of(&from, &to);
+        println!("| {set} {old} → {new} | {} | {best:.1} |", row.told());
+        sums.rows.push(row);
+        sums.bests += best;
     }
-    shares.sort_by(f64::total_cmp);
-    let [zip, pack, rivals, ranges, patch, best] = sums;
-    println!(
-        "| all, KiB | {zip:.0} | {pack:.0} | {rivals:.0} | {ranges:.0} | {patch:.0} | {best:.0} | {:.2} % |",
-        100.0 * patch / rivals
-    );
-    println!(
-        "\npatches: {:.3} of the sum of the bests; median pair {:.2} % of file-level",
-        patch / best,
-        shares.get(shares.len() / 2).copied().unwrap_or_default()
-    );
-    println!(
-        "ranges: {:.3} of file-level in all; dearer in {dearer} of {}",
-        ranges / rivals,
-        shares.len()
-    );
+    sums.tell();
+}
+
+/// The consecutive versions of the corpus that nobody measured before.
+fn more(corpus: &Corpus) {
+    println!("\n{HEAD}");
+    let mut sums = Sums::default();
+    for (set, folders) in &corpus.0 {
+        for two in folders.windows(2) {
+            let [old, new] = [&two[0], &two[1]].map(|path| path.file_name().unwrap());
+            if PAIRS.iter().any(|(name, from, to, _)| name == set && old == *from && new == *to) {
+                continue;
+            }
+            let row = Row::of(&Web::open(&two[0]), &Web::open(&two[1]));
+            println!("| {set} {} → {} | {} | |", old.display(), new.display(), row.told());
+            sums.rows.push(row);
+        }
+    }
+    sums.tell();
 }
 
 /// Bytes of the folder as `zip -9`.
@@ -262,12 +327,20 @@ fn pack_and_ranges(old: &Web, new: &Web) -> (u64, u64) {
     let (layout, pack) = write_pack(&new.folder, &new.index, None, out).unwrap();
     let known = old.digests();
     let wanted = |sha256: &Digest| !known.contains(sha256);
-    let frames = layout.frames().iter();
-    let frames = frames.filter(|frame| unpack::holds(frame, &new.index, &wanted));
+    let (mut at, mut end, mut travels) = (0, 0, 0);
+    for frame in layout.frames() {
+        let begin = at;
+        at += frame.length;
+        if unpack::holds(frame, &new.index, &wanted) {
+            let gap = begin - end;
+            travels += frame.length + if end > 0 && gap <= GAP { gap } else { 0 };
+            end = at;
+        }
+    }
     let length = |bytes: &[u8], kind| small_blob(bytes, kind, None).unwrap().0.length;
     let described = length(&new.index.to_bytes(), Object::Index)
         + length(&layout.to_bytes().unwrap(), Object::Layout);
-    (pack.length, frames.map(|frame| frame.length).sum::<u64>() + described)
+    (pack.length, travels + described)
 }
 
 /// Patches to the newest version from each earlier one, beside the steps between them.
@@ -296,6 +369,13 @@ fn applying(corpus: &Corpus) {
     let work = tempfile::tempdir().unwrap();
     let file = work.path().join("patch");
     fs::write(&file, patch(&from, &to)).unwrap();
+    let pack = work.path().join("pack");
+    let mut out = fs::File::create(&pack).unwrap();
+    let (layout, blob) = write_pack(&to.folder, &to.index, None, &mut out).unwrap();
+    let (layout, blob) = (layout.to_bytes().unwrap(), serde_json::to_vec(&blob).unwrap());
+    fs::write(pack.with_extension("layout"), layout).unwrap();
+    fs::write(pack.with_extension("blob"), blob).unwrap();
+    fs::write(pack.with_extension("index"), to.index.to_bytes()).unwrap();
     let run = |args: &[&Path]| {
         let best = (0..3).map(|n| {
             let out = work.path().join(format!("out-{n}"));
@@ -311,16 +391,19 @@ fn applying(corpus: &Corpus) {
     let idle = run(&[Path::new("idle")]);
     let written = run(&[Path::new("write"), &from.folder, &to.folder]);
     let applied = run(&[Path::new("apply"), &from.folder, &file]);
+    let unpacked = run(&[Path::new("unpack"), &pack]);
     println!("\n{set} {old} → {new}, the best of three, each a process of its own:");
     println!("| | peak memory, MiB | CPU, s | wall, s |\n|---|---|---|---|");
     for (what, [peak, cpu, wall]) in [
         ("idle", idle),
         ("copying the new bundle from files", written),
         ("applying the patch", applied),
+        ("unpacking the whole pack", unpacked),
     ] {
         println!("| {what} | {peak:.1} | {cpu:.2} | {wall:.2} |");
     }
-    println!("above idle: {:.1} MiB", applied[0] - idle[0]);
+    let above = [applied, unpacked].map(|[peak, ..]| peak - idle[0]);
+    println!("above idle: {:.1} MiB to apply, {:.1} MiB to unpack", above[0], above[1]);
 }
 
 /// `apply OLD PATCH OUT`, as a phone does it.
@@ -352,6 +435,20 @@ fn write(args: &[String]) {
     report(begun.elapsed().as_secs_f64());
 }
 
+/// `unpack PACK OUT`: a first download, from a file.
+fn unpack_whole(args: &[String]) {
+    let pack = Path::new(&args[0]);
+    let disk = RealDisk::new(&args[1]).unwrap();
+    let beside = |what| fs::read(pack.with_extension(what)).unwrap();
+    let index = Index::parse(&beside("index")).unwrap();
+    let blob = serde_json::from_slice(&beside("blob")).unwrap();
+    let layout = Layout::parse(&beside("layout"), &index, &blob).unwrap();
+    let begun = Instant::now();
+    let mut pieces = unpack::Stream::new(fs::File::open(pack).unwrap());
+    unpack::unpack(&mut pieces, None, &|_| true, &index, &layout, &disk, "files").unwrap();
+    report(begun.elapsed().as_secs_f64());
+}
+
 /// Peak memory in MiB, CPU seconds of this process, and `wall`. Linux.
 fn report(wall: f64) {
     let status = fs::read_to_string("/proc/self/status").unwrap();
@@ -373,10 +470,13 @@ fn making(corpus: &Corpus) {
     if let Some(folders) = corpus.0.get("directus") {
         let webs: Vec<Web> = folders.iter().take(3).map(|folder| Web::open(folder)).collect();
         let bases: Vec<&Web> = (0..10).map(|n| &webs[n % 2]).collect();
+        let before = cpu();
+        write_pack(&webs[2].folder, &webs[2].index, None, &mut std::io::sink()).unwrap();
+        println!("\nthe pack of directus 16.2.1: {:.0} CPU s", cpu() - before);
         let (before, begun) = (cpu(), Instant::now());
         patches(&bases, &webs[2], 2);
         println!(
-            "\nten patches of directus 16.2.1 ({:.1} MB): {:.0} CPU s, {:.0} s on two cores",
+            "ten patches of directus 16.2.1 ({:.1} MB): {:.0} CPU s, {:.0} s on two cores",
             webs[2].index.total() as f64 / 1e6,
             cpu() - before,
             begun.elapsed().as_secs_f64()
