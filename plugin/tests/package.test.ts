@@ -8,8 +8,16 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const run = (program: string, ...args: string[]) =>
   execFileSync(program, args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
 
-/** What may be published, folder by folder: nothing of the Rust side, no tests, no tools. */
+/**
+ * What may be published, folder by folder: nothing of the Rust side but its libraries, no tests, no
+ * tools. `cargo xtask pack` holds it against the whole list.
+ */
 const PUBLISHED = [
+  /^android\/(build\.gradle|consumer-rules\.pro|libraries\.json|src\/main\/AndroidManifest\.xml)$/,
+  /^android\/src\/main\/(kotlin\/dev\/farad\/capacitor\/\w+\.kt|jniLibs\/[\w-]+\/libfarad\.so)$/,
+  /^bindings\/(kotlin\/dev\/farad\/core\/farad\.kt|swift\/Farad(Core\.swift|FFI\.h|FFI\.modulemap))$/,
+  /^ios\/(libraries\.json|Sources\/FaradCapacitor\/\w+\.(swift|xcprivacy)|Frameworks\/.*)$/,
+  /^(Package\.swift|FaradCapacitor\.podspec)$/,
   /^dist\/(esm\/)?(testing\/)?[\w.-]+\.(js|cjs|d\.ts|map)$/,
   /^(README|CHANGELOG)\.md$/,
   /^LICENSE-(APACHE|MIT)$/,

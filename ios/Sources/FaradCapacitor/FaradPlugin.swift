@@ -1,0 +1,205 @@
+// The plugin as Capacitor knows it: hands calls of pages and the life of the app to the core, and
+// carries out on the web view what the core orders. It decides nothing.
+
+import Capacitor
+import Foundation
+import UIKit
+import WebKit
+
+#if canImport(FaradCore)
+import FaradCore
+#endif
+
+@objc(FaradPlugin)
+public class FaradPlugin: CAPPlugin, CAPBridgedPlugin {
+    public let identifier = "FaradPlugin"
+    public let jsName = "Farad"
+    public let pluginMethods: [CAPPluginMethod] = [
+        CAPPluginMethod(name: "attach", returnType: CAPPluginReturnPromise),
+        CAPPluginMethod(name: "ready", returnType: CAPPluginReturnPromise),
+        CAPPluginMethod(name: "check", returnType: CAPPluginReturnPromise),
+        CAPPluginMethod(name: "sync", returnType: CAPPluginReturnPromise),
+        CAPPluginMethod(name: "apply", returnType: CAPPluginReturnPromise),
+        CAPPluginMethod(name: "reload", returnType: CAPPluginReturnPromise),
+        CAPPluginMethod(name: "reset", returnType: CAPPluginReturnPromise),
+        CAPPluginMethod(name: "getState", returnType: CAPPluginReturnPromise),
+        CAPPluginMethod(name: "reportFailure", returnType: CAPPluginReturnPromise),
+        CAPPluginMethod(name: "getChannel", returnType: CAPPluginReturnPromise),
+        CAPPluginMethod(name: "setChannel", returnType: CAPPluginReturnPromise),
+        CAPPluginMethod(name: "setHold", returnType: CAPPluginReturnPromise),
+        CAPPluginMethod(name: "getDeviceInfo", returnType: CAPPluginReturnPromise),
+        CAPPluginMethod(name: "cancel", returnType: CAPPluginReturnPromise),
+    ]
+
+    private lazy var core = Core.of(self)
+    private let departure = Departure()
+    private var renderer: RendererWatch?
+    private var observers: [NSObjectProtocol] = []
+
+    // Runs on the main thread, with the router there and before the first page is asked for. The
+    // folder is set at every start, the built-in one too: Capacitor may remember one that is gone,
+    // and would end the app for it.
+    override public func load() {
+        begin()
+        guard core.isLive else { return }
+        watchApp()
+        watchPages()
+    }
+
+    deinit {
+        observers.forEach(NotificationCenter.default.removeObserver)
+        core.forget(self)
+    }
+
+    @objc func attach(_ call: CAPPluginCall) { core.call(call) }
+
+    @objc func ready(_ call: CAPPluginCall) { core.call(call) }
+
+    @objc func check(_ call: CAPPluginCall) { core.call(call) }
+
+    @objc func sync(_ call: CAPPluginCall) { core.call(call) }
+
+    @objc func apply(_ call: CAPPluginCall) { core.call(call) }
+
+    @objc func reload(_ call: CAPPluginCall) { core.call(call) }
+
+    @objc func reset(_ call: CAPPluginCall) { core.call(call) }
+
+    @objc func getState(_ call: CAPPluginCall) { core.call(call) }
+
+    @objc func reportFailure(_ call: CAPPluginCall) { core.call(call) }
+
+    @objc func getChannel(_ call: CAPPluginCall) { core.call(call) }
+
+    @objc func setChannel(_ call: CAPPluginCall) { core.call(call) }
+
+    @objc func setHold(_ call: CAPPluginCall) { core.call(call) }
+
+    @objc func getDeviceInfo(_ call: CAPPluginCall) { core.call(call) }
+
+    @objc func cancel(_ call: CAPPluginCall) { core.call(call) }
+
+    // What the core orders. Each may come on any thread.
+
+    /// Leaves the old page; once it is gone, serves `folder`, or the built-in bundle, and loads its
+    /// page. What the old page had begun to load could otherwise come up after the folder was
+    /// switched, and be taken for the new one.
+    func show(_ folder: String?, keepRoute: Bool, launch: Int64) {
+        DispatchQueue.main.async { [self] in
+            guard let webView, let address = address(keepRoute: keepRoute) else { return }
+            departure.leave(webView, launch: launch, for: address, keepRoute: keepRoute) { [self] address in
+                guard serve(folder) else { return core.rendererGone() }
+                inOrder { $0.core.shown(launch) }
+                webView.load(URLRequest(url: address))
+            }
+        }
+    }
+
+    func reloadPage(keepRoute: Bool) {
+        DispatchQueue.main.async { [self] in
+            // What is to be shown loads a page anyway.
+            guard !departure.isUnderWay, let address = address(keepRoute: keepRoute) else { return }
+            webView?.load(URLRequest(url: address))
+        }
+    }
+
+    /// The web view outlives its renderer: it begins again.
+    func recreate() {
+        DispatchQueue.main.async { [self] in
+            departure.cancel()
+            begin()
+            guard let address = address(keepRoute: false) else { return }
+            webView?.load(URLRequest(url: address))
+        }
+    }
+
+    /// On the queue of calls: the list of listeners is only safe there.
+    func emit(_ event: String, _ data: [String: Any], retain: Bool) {
+        inOrder { $0.notifyListeners(event, data: data, retainUntilConsumed: retain) }
+    }
+
+    /// Asked before every navigation; `nil` leaves it to others, and Capacitor hands pages that are
+    /// not the app's to the system.
+    override public func shouldOverrideLoad(_ action: WKNavigationAction) -> NSNumber? {
+        departure.expects(action) ? false : nil
+    }
+
+    // Pages.
+
+    private func begin() {
+        if serve(core.start(self)) { return }
+        // Capacitor ends the app where there is nothing at the place that it is to load. The
+        // built-in page stands in until the core has decided anew.
+        _ = serve(nil)
+        core.rendererGone()
+    }
+
+    /// Serves `folder`, or the built-in bundle; whether its page can be loaded.
+    private func serve(_ folder: String?) -> Bool {
+        guard let bridge else { return false }
+        let place = folder.map { URL(fileURLWithPath: $0, isDirectory: true) } ?? App.main.web
+        let page = bridge.config.appStartPath.map { place.appendingPathComponent($0) } ?? place
+        // The bridge takes no note of what it cannot find.
+        guard FileManager.default.fileExists(atPath: page.path) else { return false }
+        bridge.setServerBasePath(place.path)
+        return bridge.config.appLocation.path == place.path
+    }
+
+    /// Where the app's page is loaded: at its start, or at the route of the page that is shown.
+    private func address(keepRoute: Bool) -> URL? {
+        guard let config = bridge?.config else { return nil }
+        guard keepRoute, let shown = webView?.url else { return config.appStartServerURL }
+        var origin = config.serverURL.absoluteString
+        if origin.hasSuffix("/") { origin.removeLast() }
+        return shown.absoluteString.hasPrefix(origin + "/") ? shown : config.appStartServerURL
+    }
+
+    /// Runs in the order in which this thread and calls of pages come. A page's call waits in the
+    /// same queue, so that it is judged by the navigation it came before or after.
+    private func inOrder(_ what: @escaping (FaradPlugin) -> Void) {
+        guard let bridge = bridge as? CapacitorBridge else { return }
+        bridge.dispatchQueue.async { what(self) }
+    }
+
+    // What is seen.
+
+    private func watchApp() {
+        on(UIApplication.didBecomeActiveNotification) { plugin, _ in plugin.core.tell(.active) }
+        on(UIApplication.willResignActiveNotification) { plugin, _ in plugin.core.tell(.inactive) }
+        on(UIApplication.didEnterBackgroundNotification) { plugin, _ in
+            Grace.take()
+            plugin.core.tell(.background)
+        }
+        // A web view may come late into an app that is in front already.
+        if UIApplication.shared.applicationState == .active { core.tell(.active) }
+    }
+
+    private func watchPages() {
+        on(.capacitorDecidePolicyForNavigationAction) { plugin, notification in
+            guard let action = notification.object as? WKNavigationAction,
+                let frame = action.targetFrame, frame.isMainFrame,
+                frame.webView == nil || frame.webView === plugin.webView,
+                !plugin.departure.expects(action)
+            else { return }
+            plugin.inOrder { $0.core.tell(.navigated) }
+        }
+        renderer = webView.map { webView in
+            RendererWatch(before: webView) { [weak self] in self?.rendererGone() }
+        }
+    }
+
+    private func rendererGone() {
+        // Its page is gone, which is all that was waited for.
+        if departure.arrive() { return }
+        // The system takes the memory of what is out of sight: nothing that the bundle did.
+        if UIApplication.shared.applicationState == .active { core.rendererGone() } else { _ = webView?.reload() }
+    }
+
+    private func on(_ name: Notification.Name, _ seen: @escaping (FaradPlugin, Notification) -> Void) {
+        let observer = NotificationCenter.default.addObserver(forName: name, object: nil, queue: nil) {
+            [weak self] notification in
+            if let self { seen(self, notification) }
+        }
+        observers.append(observer)
+    }
+}
