@@ -21,24 +21,11 @@ pub(crate) fn library() -> Result<PathBuf> {
 /// Writes `bindings/`, or, with `check`, fails where it is not what would be written.
 pub(crate) fn run(check: bool) -> Result<()> {
     let library = library()?.join(file_name());
-    let fresh = target().join("bindings");
-    if fresh.exists() {
-        fs::remove_dir_all(&fresh).map_err(|error| error.to_string())?;
-    }
-    // A workspace and a target folder of its own: nothing of the library's is built for it.
-    let mut bindgen = command("cargo", &["run", "--quiet", "--locked", "--manifest-path"]);
-    bindgen.arg(root().join("bindgen/Cargo.toml")).arg("--target-dir");
-    bindgen.arg(target().join("bindgen")).arg("--").arg(&library).arg(root()).arg(&fresh);
-    shell::run(&mut bindgen)?;
-    let (committed, made) = (root().join("bindings"), files(&fresh)?);
     if check {
-        if files(&committed)? != made {
-            return Err(
-                "bindings/ is not what the library gives: run `cargo xtask bindings`".into()
-            );
-        }
-        return Ok(());
+        return self::check(&library);
     }
+    let made = generate(&library)?;
+    let committed = root().join("bindings");
     for language in LANGUAGES {
         fs::remove_dir_all(committed.join(language)).ok();
     }
@@ -49,6 +36,28 @@ pub(crate) fn run(check: bool) -> Result<()> {
         fs::write(place, bytes).map_err(|error| error.to_string())?;
     }
     Ok(())
+}
+
+/// Fails where a library gives other bindings than the committed ones. It must not be stripped.
+pub(crate) fn check(library: &Path) -> Result<()> {
+    if files(&root().join("bindings"))? == generate(library)? {
+        return Ok(());
+    }
+    Err("bindings/ is not what the library gives: run `cargo xtask bindings`".to_owned())
+}
+
+/// The bindings that a library gives, by path.
+fn generate(library: &Path) -> Result<BTreeMap<PathBuf, Vec<u8>>> {
+    let fresh = target().join("bindings");
+    if fresh.exists() {
+        fs::remove_dir_all(&fresh).map_err(|error| error.to_string())?;
+    }
+    // A workspace and a target folder of its own: nothing of the library's is built for it.
+    let mut bindgen = command("cargo", &["run", "--quiet", "--locked", "--manifest-path"]);
+    bindgen.arg(root().join("bindgen/Cargo.toml")).arg("--target-dir");
+    bindgen.arg(target().join("bindgen")).arg("--").arg(library).arg(root()).arg(&fresh);
+    shell::run(&mut bindgen)?;
+    files(&fresh)
 }
 
 fn file_name() -> String {

@@ -2,7 +2,8 @@
 
 use std::process::Command;
 
-use crate::shell::{Result, command, output, run, run_lines};
+use crate::shell::{Result, command, run_lines};
+use crate::trixie::{apt, is_root};
 use crate::{device, npm};
 
 /// Prepares and runs the journeys; `each` gets the lines of the test harness.
@@ -26,14 +27,9 @@ fn chromium() -> Result<()> {
         return Ok(());
     }
     let missing = format!("there is no {program}: install Chromium, or name it in CHROMIUM");
-    let root = output(&mut command("id", &["-u"])).is_ok_and(|id| id.trim() == "0");
-    if !root || std::env::var_os("CHROMIUM").is_some() {
+    if !is_root() || std::env::var_os("CHROMIUM").is_some() {
         return Err(missing);
     }
-    let apt = |args: &[&str]| {
-        let mut apt = command("apt-get", args);
-        run(apt.env("DEBIAN_FRONTEND", "noninteractive"))
-    };
     apt(&["update", "--quiet=2"])
         .and_then(|()| apt(&["install", "--yes", "--quiet=2", "chromium", "fonts-dejavu-core"]))
         .map_err(|error| format!("{missing} ({error})"))

@@ -2,18 +2,28 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "tasks speak on the terminal")]
 
+mod android;
 mod bench;
+mod binary;
 mod bindings;
+mod cli;
 mod corpus;
+mod count;
 mod cross;
 mod demo;
 mod device;
 mod docs;
+mod ios;
 mod journey;
 mod kotlin;
+mod mobile;
 mod npm;
+mod pack;
+mod record;
 mod shell;
+mod swift;
 mod test;
+mod trixie;
 
 use std::process::ExitCode;
 
@@ -50,6 +60,38 @@ enum Task {
     Kotlin,
     /// The documentation as a site, in target/book, with every link followed
     Docs,
+    /// The Swift bindings and the iOS plugin, compiled and run on Linux
+    Swift {
+        /// Only see to it that a compiler is there
+        #[arg(long)]
+        prepare: bool,
+    },
+    /// The core for phones, built without the makers' kits: symbols, alignment, sizes, tests as arm64
+    MobileCheck {
+        /// Writes the lists of symbols instead of comparing them
+        #[arg(long)]
+        write: bool,
+        /// Which, as Rust calls them; all of them if none is named
+        targets: Vec<String>,
+    },
+    /// The libraries for Android, as they are published; needs an NDK
+    Android,
+    /// The library for iOS, as it is published; needs a Mac with Xcode
+    Ios,
+    /// The npm package, as fresh apps of Capacitor's get it
+    Pack {
+        /// Writes the list of the package's files instead of comparing it
+        #[arg(long)]
+        write: bool,
+    },
+    /// The publisher's command as npm packages
+    Cli {
+        /// A debug build, to try the packages
+        #[arg(long)]
+        debug: bool,
+        /// Platforms, as npm calls them; this machine's if none is named
+        platforms: Vec<String>,
+    },
     /// Fetches consecutive versions of real web apps to measure on, into target/corpus
     Corpus {
         /// Sets to fetch; all of them if none is named
@@ -67,6 +109,13 @@ fn main() -> ExitCode {
         Task::Bindings { check } => bindings::run(check),
         Task::Kotlin => kotlin::run(|_| ()),
         Task::Docs => docs::build(),
+        Task::Swift { prepare: true } => swift::prepare(),
+        Task::Swift { prepare: false } => swift::run(),
+        Task::MobileCheck { targets, write } => mobile::run(&targets, write),
+        Task::Android => android::run(),
+        Task::Ios => ios::run(),
+        Task::Pack { write } => pack::run_all(write),
+        Task::Cli { debug, platforms } => cli::run(&platforms, debug),
         Task::Corpus { sets } => corpus::run(&sets),
     };
     match done {

@@ -21,6 +21,8 @@ pub(crate) fn target() -> PathBuf {
 /// A command that runs in the project's root. Cargo builds into [`target`] there, whatever the
 /// environment says: the tasks know where to find what it built.
 pub(crate) fn command(program: &str, args: &[&str]) -> Command {
+    // A script there, which nothing finds by its bare name.
+    let program = if cfg!(windows) && program == "npm" { "npm.cmd" } else { program };
     let mut command = Command::new(program);
     command.args(args).current_dir(root()).env("CARGO_TARGET_DIR", target());
     command
