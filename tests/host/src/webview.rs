@@ -73,14 +73,8 @@ impl WebView {
     /// Another document stands in the main frame.
     pub fn navigated(&mut self, frame: &Value) {
         let part = |name: &str| frame[name].as_str().unwrap_or_default();
-        let after_blank = self.is_blank();
         self.frame = part("id").to_owned();
         self.at = format!("{}{}", part("url"), part("urlFragment"));
-        if after_blank && !self.is_blank() {
-            // As Android's `clearHistory`: nobody goes back to an empty document. What iOS loads
-            // from a string is never kept for going back.
-            self.begin("Page.resetNavigationHistory", &json!({}));
-        }
     }
 
     /// The document that stands changed its address, by a fragment or by `history.pushState`.

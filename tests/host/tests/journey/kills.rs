@@ -15,7 +15,7 @@ const EAGER: &str = r"
 
 fn phone(publisher: &Publisher, platform: Platform) -> Phone {
     let package = publisher.package(platform, &publisher.plain("1.0.0", EAGER));
-    let settings = publisher.settings(&json!({ "readyTimeout": 10_000 }));
+    let settings = publisher.settings(&json!({}));
     Phone::new(platform, package, settings)
 }
 

@@ -76,10 +76,11 @@ impl Publisher {
         self.server.as_ref().map(Server::requests).unwrap()
     }
 
-    /// `plugins.Farad` as the journeys need it: nothing happens by itself.
+    /// `plugins.Farad` as the journeys need it: nothing happens by itself, and a bundle that comes up
+    /// has all the time that a slow machine may need.
     pub(crate) fn settings(&self, more: &Value) -> Value {
         let mut settings = json!({
-            "url": self.url(), "channel": "production", "autoSync": "off", "readyTimeout": 1000,
+            "url": self.url(), "channel": "production", "autoSync": "off", "readyTimeout": 600_000,
         });
         for (key, value) in more.as_object().unwrap() {
             settings[key] = value.clone();

@@ -10,7 +10,7 @@ use crate::web::{CRASHES, READY, REPORTS, SILENT, THROWS};
 /// A phone that runs a confirmed 1.1.0.
 pub(crate) fn on_a_confirmed_release(platform: Platform) -> (Publisher, Phone, Running) {
     let publisher = Publisher::new();
-    let mut phone = Phone::plain(platform, &publisher, &json!({ "readyTimeout": 10_000 }));
+    let phone = Phone::plain(platform, &publisher, &json!({}));
     publisher.release_plain("1.1.0", READY);
     let app = phone.start();
     app.shows("1.0.0");
@@ -18,22 +18,26 @@ pub(crate) fn on_a_confirmed_release(platform: Platform) -> (Publisher, Phone, R
     app.shows("1.1.0");
     app.until("answer");
     app.kill();
-    phone.app.settings["readyTimeout"] = json!(1000);
     let app = phone.start();
     app.shows("1.1.0");
     app.until("answer");
     (publisher, phone, app)
 }
 
+/// Starts the app anew with little patience for releases on trial. What runs is confirmed.
+pub(crate) fn in_a_hurry(phone: &mut Phone, app: &Running) -> Running {
+    app.kill();
+    phone.app.settings["readyTimeout"] = json!(1000);
+    let app = phone.start();
+    app.shows("1.1.0");
+    app.until("answer");
+    app
+}
+
 fn is_undone(platform: Platform, behaviour: &str, reason: &str) {
     let (publisher, mut phone, app) = on_a_confirmed_release(platform);
-    if reason != "not-ready" {
-        // The time to get ready is not what ends it.
-        app.kill();
-        phone.app.settings["readyTimeout"] = json!(60_000);
-    }
-    let app = if reason == "not-ready" { app } else { phone.start() };
-    app.shows("1.1.0");
+    // Where something else ends it, the time to get ready does not.
+    let app = if reason == "not-ready" { in_a_hurry(&mut phone, &app) } else { app };
     publisher.release_plain("1.2.0", behaviour);
     app.eval("void Farad.sync({ apply: 'now' })");
     app.wait_for("show a bundle");
