@@ -299,6 +299,40 @@ fn with_an_address_for_events_what_happens_comes_there() {
 }
 
 #[test]
+fn a_check_tells_the_publishers_notes_and_does_without_where_they_are_lost() {
+    let mut home = Home::new();
+    let notes = "Faster search.\nNew: lists.";
+    fs::write(home.at("notes.txt"), notes).unwrap();
+    let file = home.at("notes.txt").display().to_string();
+    home.release("1.0.0", &["--notes", &file]);
+    let settings = settings(&home.serve());
+    let phone = home.phone(&settings);
+    phone.start("page");
+    let asked = || home.server.as_ref().unwrap().requests().len();
+    let found = phone.ask("check", &json!({})).unwrap();
+    assert_eq!((&found["status"], &found["notes"]), (&json!("available"), &json!(notes)));
+    let before = asked();
+    assert_eq!(phone.ask("check", &json!({})).unwrap(), found);
+    assert_eq!(asked(), before + 1, "they are kept: only the timestamp is asked for");
+    phone.ask("sync", &json!({})).unwrap();
+    assert_eq!(phone.ask("check", &json!({})).unwrap()["notes"], json!(null), "it is here");
+
+    // A release without any, and one whose notes the server lost.
+    home.release("1.1.0", &[]);
+    assert_eq!(phone.ask("check", &json!({})).unwrap()["notes"], json!(null));
+    home.release("1.2.0", &["--notes", &file]);
+    let releases = home.at("updates/targets/production/releases");
+    let manifests = fs::read_dir(releases).unwrap().map(|entry| entry.unwrap().path());
+    let mut manifests = manifests.map(|path| fs::read_to_string(path).unwrap());
+    let manifest = manifests.find(|text| text.contains(r#""version":"1.2.0""#)).unwrap();
+    let manifest: Value = serde_json::from_str(&manifest).unwrap();
+    let info = manifest["info"]["sha256"].as_str().unwrap();
+    fs::remove_file(home.at("updates/blobs").join(info)).unwrap();
+    let found = phone.ask("check", &json!({})).unwrap();
+    assert_eq!((&found["status"], &found["notes"]), (&json!("available"), &json!(null)));
+}
+
+#[test]
 fn a_page_stays_within_what_the_build_allows() {
     let mut home = Home::new();
     home.release("1.0.0", &[]);

@@ -139,15 +139,6 @@ declare module '@capacitor/cli' {
       minTls?: '1.2' | '1.3';
 
       /**
-       * File name of a PEM file with certificate authorities to trust besides the public ones. Not used
-       * yet: the public ones alone are trusted.
-       *
-       * @since 0.1.0
-       * @example "company-ca.pem"
-       */
-      extraCa?: string;
-
-      /**
        * Where devices tell what became of releases (`docs/events.md`): https, but for the machine
        * itself. Without it nothing is recorded or sent.
        *

@@ -322,8 +322,7 @@ export interface CheckResult {
   mandatory: boolean;
 
   /**
-   * The publisher's release notes, where there are any and they are on the device. They are not
-   * fetched yet: null.
+   * The publisher's notes on the release, where `status` is `available` and there are any.
    *
    * @since 0.1.0
    */

@@ -163,7 +163,7 @@ fn found(updater: &Updater, synced: &Synced) -> Found {
         bytes: synced.bytes,
         via: synced.via,
         mandatory: synced.mandatory,
-        notes: None,
+        notes: synced.notes.clone(),
     }
 }
 

@@ -55,8 +55,6 @@ pub struct Settings {
     pub keep_route: bool,
     /// Speak TLS 1.2 too.
     pub old_tls: bool,
-    /// Resource file of further certificate authorities.
-    pub extra_ca: Option<String>,
     /// Where events are posted; nothing means that there are none.
     pub events_url: Option<String>,
     /// Debug builds only: plain http to private addresses.
@@ -156,7 +154,6 @@ impl Settings {
                 Some("1.2") => true,
                 Some(_) => return Err(bad("minTls", "is neither \"1.3\" nor \"1.2\"")),
             },
-            extra_ca: read.file("extraCa")?,
             events_url: match read.text("eventsUrl")? {
                 Some(url) => Some(address_of("eventsUrl", url)?),
                 None => None,
@@ -326,7 +323,7 @@ mod tests {
             "sealed": { "production": "required", "beta": "optional" },
             "openingKeys": ["2026.key"], "autoSync": 30, "apply": "now", "readyTimeout": 0,
             "maxBundleSize": 1000, "allowMetered": false, "keepRoute": true, "minTls": "1.2",
-            "extraCa": "ca.pem", "eventsUrl": "https://e.example.com/events", "allowHttp": true, "enabled": true,
+            "eventsUrl": "https://e.example.com/events", "allowHttp": true, "enabled": true,
         }))
         .unwrap();
         assert_eq!(settings.urls.len(), 2);
@@ -334,7 +331,6 @@ mod tests {
         assert_eq!((settings.apply, settings.ready_timeout), (Apply::Now, None));
         assert!(settings.sealed.required(&"production".parse().unwrap()));
         assert!(!settings.sealed.required(&"beta".parse().unwrap()));
-        assert_eq!(settings.extra_ca.as_deref(), Some("ca.pem"));
         assert_eq!(settings.events_url.as_deref(), Some("https://e.example.com/events"));
         assert!(!settings.allow_metered && settings.keep_route && settings.old_tls);
     }
@@ -362,6 +358,7 @@ mod tests {
             (json!({ "minTls": "1.1" }), "minTls"),
             (json!({ "eventsUrl": "events" }), "eventsUrl"),
             (json!({ "eventsUrl": false }), "eventsUrl"),
+            (json!({ "extraCa": "ca.pem" }), "extraCa"),
             (json!({ "allowMetred": false }), "allowMetred"),
         ] {
             let error = with(extra.clone()).unwrap_err();

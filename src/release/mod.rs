@@ -6,6 +6,7 @@
 
 mod blob;
 mod index;
+mod info;
 mod layout;
 #[cfg(feature = "publish")]
 pub mod pack;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use blob::{Blob, Coding};
 pub use index::{File, Index};
+pub use info::Info;
 pub use layout::{Frame, Layout, OpenedPiece, Piece, VerifiedPiece};
 pub use path::check_path;
 

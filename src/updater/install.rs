@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::id::{AppId, BundleId};
 use crate::limits;
 use crate::patch::Plan;
-use crate::release::{Blob, Index, Layout, Manifest, Patch, Piece};
+use crate::release::{Blob, Index, Info, Layout, Manifest, Patch, Piece};
 use crate::seal::{ContentKey, Object, ObjectKey, Unsealed};
 use crate::store::{Disk, Staging, Store};
 use crate::unpack::{self, Contents, Folder};
@@ -249,6 +249,15 @@ impl<'a> Install<'a, '_, '_> {
         let mut fetch = PackFetch::new(self.remote, spool, pack, &pieces, &mut self.meter);
         unpack::unpack(&mut fetch, key.as_ref(), wanted, index, &layout, disk, folder)?;
         Ok(if all { Via::Pack } else { Via::Ranges })
+    }
+
+    /// The publisher's notes, where there are any: fetched, and kept for the next who asks.
+    ///
+    /// # Errors
+    /// Network and storage errors; a document that is none.
+    pub(super) fn notes(&mut self, manifest: &Manifest) -> Result<Option<String>> {
+        let Some(info) = &manifest.info else { return Ok(None) };
+        self.small(info, Object::Info, Info::parse).map(|info| info.notes)
     }
 
     /// Fetches the index of a release and holds it against the manifest's identity.

@@ -73,6 +73,8 @@ pub struct Synced {
     pub fallback: Option<&'static str>,
     /// The app should not go on without it.
     pub mandatory: bool,
+    /// A check that found something to fetch: the publisher's notes on it.
+    pub notes: Option<String>,
 }
 
 /// What a sync tells while it runs.
@@ -86,7 +88,8 @@ pub enum Step<'a> {
 
 impl Updater {
     /// Asks what is new; changes no bundle. Blocks; a few requests, one if nothing changed. Where no
-    /// patch leads here, index and layout are fetched to tell the bytes; a sync has them then.
+    /// patch leads here, index and layout are fetched to tell the bytes; a sync has them then. Notes
+    /// are fetched where there are any.
     ///
     /// # Errors
     /// Network, trust and storage errors. What runs goes on running.
@@ -105,10 +108,10 @@ impl Updater {
     fn check_now(&self, remote: &mut Remote<'_>) -> Result<Synced> {
         let seen = self.look(remote)?;
         let mut found = self.outcome(&seen)?;
-        found.bytes = match self.to_fetch(&seen) {
-            Some(candidate) => self.estimate(candidate, remote, true)?,
-            None => 0,
-        };
+        if let Some(candidate) = self.to_fetch(&seen) {
+            found.bytes = self.estimate(candidate, remote, true)?;
+            found.notes = self.notes(candidate, remote)?;
+        }
         found.requests = remote.requests;
         Ok(found)
     }
@@ -239,6 +242,7 @@ impl Updater {
             via: None,
             fallback: None,
             mandatory: offer.is_some_and(|offer| offer.mandatory),
+            notes: None,
         })
     }
 
@@ -257,6 +261,22 @@ impl Updater {
         self.installing(candidate, remote, Allowance::UNLIMITED, &mut |_| (), |install| {
             install.estimate(&candidate.manifest, look)
         })
+    }
+
+    /// The publisher's notes on a release. Without them a check is of use all the same.
+    fn notes(&self, candidate: &Candidate, remote: &mut Remote<'_>) -> Result<Option<String>> {
+        let notes =
+            self.installing(candidate, remote, Allowance::UNLIMITED, &mut |_| (), |install| {
+                install.notes(&candidate.manifest)
+            });
+        match notes {
+            Err(Error::Cancelled) => Err(Error::Cancelled),
+            Err(error) => {
+                log::warn!("the notes of a release are not to be had: {error}");
+                Ok(None)
+            }
+            notes => notes,
+        }
     }
 
     fn chosen(&self, seen: &Seen) -> Which {
