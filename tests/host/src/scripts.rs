@@ -16,8 +16,11 @@ pub fn document_start(platform: Platform, origin: &str, bridge: &str) -> String 
         // Native code answers through the channel's `onmessage`.
         Platform::Android => format!("window.androidBridge = {{ postMessage: window.{BINDING} }};"),
         Platform::Ios => format!(
+            // The bridge asks by prompts whether plugins stand in for cookies and requests; native
+            // code says no, without a dialog.
             "window.webkit = {{ messageHandlers: {{ bridge: {{ postMessage: (data) =>
-                window.{BINDING}(JSON.stringify(data)) }} }} }};"
+                window.{BINDING}(JSON.stringify(data)) }} }} }};
+            window.prompt = () => 'false';"
         ),
     };
     // Only the main frame has a bridge.

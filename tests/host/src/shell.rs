@@ -227,6 +227,9 @@ impl Shell {
                 }
                 self.go_on_showing();
             }
+            // What was under way came up or was given up; the empty document may have been that.
+            "Page.frameStoppedLoading" if webview.is_main(params) => self.go_on_showing(),
+            "Page.frameStartedNavigating" => webview.begins(params),
             "Page.navigatedWithinDocument" => webview.moved(params),
             "Runtime.bindingCalled" if params["name"] == scripts::BINDING => {
                 webview.called_by(event);
@@ -236,7 +239,6 @@ impl Shell {
                     self.call(call);
                 }
             }
-            "Page.javascriptDialogOpening" => webview.answer_prompt(),
             "Inspector.targetCrashed" => {
                 (self.webview, self.showing) = (None, None);
                 self.steps.step("the renderer is gone");
@@ -343,7 +345,8 @@ impl Shell {
     fn go_on_showing(&mut self) {
         let (Some(webview), Some(showing)) = (&self.webview, self.showing.take()) else { return };
         let blank = WebView::blank(showing.launch);
-        if webview.at() != blank {
+        // A reload that the old page began last of all may come up after the empty document.
+        if webview.at() != blank || !webview.is_settled() {
             webview.load(&blank);
             self.showing = Some(showing);
             return;

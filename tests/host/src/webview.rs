@@ -17,6 +17,9 @@ pub struct WebView {
     /// The main frame, and the address of the document that stands in it.
     frame: String,
     at: String,
+    /// What stands, and what began to load last, which may come up yet.
+    loader: String,
+    begun: String,
     /// The document that called last: where Android's channel answers.
     caller: Option<u64>,
 }
@@ -42,8 +45,8 @@ impl WebView {
         ] {
             devtools.call(&session, method, &params).unwrap();
         }
-        let (frame, at) = Default::default();
-        Self { devtools, session, platform, start, frame, at, caller: None }
+        let (frame, at, loader, begun) = Default::default();
+        Self { devtools, session, platform, start, frame, at, loader, begun, caller: None }
     }
 
     /// Whether an event is this web view's.
@@ -74,14 +77,35 @@ impl WebView {
     pub fn navigated(&mut self, frame: &Value) {
         let part = |name: &str| frame[name].as_str().unwrap_or_default();
         self.frame = part("id").to_owned();
+        self.loader = part("loaderId").to_owned();
         self.at = format!("{}{}", part("url"), part("urlFragment"));
+    }
+
+    /// A document began to load.
+    pub fn begins(&mut self, params: &Value) {
+        let other = params["navigationType"] != "sameDocument";
+        if other && (self.frame.is_empty() || self.is_main(params)) {
+            self.begun = params["loaderId"].as_str().unwrap_or_default().to_owned();
+        }
+    }
+
+    /// Whether nothing else may come up in place of the document that stands.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.begun == self.loader
     }
 
     /// The document that stands changed its address, by a fragment or by `history.pushState`.
     pub fn moved(&mut self, params: &Value) {
-        if params["frameId"] == self.frame {
+        if self.is_main(params) {
             self.at = params["url"].as_str().unwrap_or_default().to_owned();
         }
+    }
+
+    /// Whether an event is about the main frame.
+    #[must_use]
+    pub fn is_main(&self, params: &Value) -> bool {
+        params["frameId"] == self.frame
     }
 
     /// The address of the document that stands.
@@ -114,12 +138,6 @@ impl WebView {
             }
         };
         self.begin("Runtime.evaluate", &params);
-    }
-
-    /// The bridge asks by a prompt, on iOS, whether plugins stand in for cookies and requests.
-    pub fn answer_prompt(&self) {
-        let no = json!({ "accept": true, "promptText": "false" });
-        self.begin("Page.handleJavaScriptDialog", &no);
     }
 
     fn begin(&self, method: &str, params: &Value) {
