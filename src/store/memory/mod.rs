@@ -2,7 +2,7 @@
 //!
 //! For tests. Enters: the store's calls, and which of them is to fail, how. Leaves: what a process
 //! sees, and every state that a power cut can leave behind. Bytes become durable by
-//! [`NewFile::sync`], names by [`Disk::sync_folder`]; until then each change is pending by itself
+//! `NewFile::sync`, names by `Disk::sync_folder`; until then each change is pending by itself
 //! and may or may not survive, whatever came before or after it. A rename survives as the new name
 //! alone, both names, or the old one alone. A killed process takes nothing with it: what it left
 //! pending stays so for the next one.
