@@ -2,10 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::api::{self, Bundle, Call, ReadyResult, Stage, StateResult};
+use super::api::{self, Bundle, ReadyResult, Stage, StateResult};
+use super::call::Call;
 use super::event::{Asked, CallId, Effect, Job, Now, Stored, Switch};
 use super::exit::Note;
-use super::machine::{Idle, Machine, Timer};
+use super::machine::{Idle, Machine};
+use super::timers::Timer;
 use crate::boot::Reason;
 use crate::error::{Error, Result};
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::api::{self, About, Bundle, Call, Failure, Found, Notice, Told};
+use super::api::{self, About, Bundle, Failure, Found, Notice, Told};
+use super::call::Call;
 use super::exit::Exit;
 use crate::boot::{Reason, Which};
 use crate::error::Result;

@@ -11,9 +11,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::api::{
-    About, Apply, Bundle, Failure, Hold, LastError, Notice, Stage, StateResult, Told,
-};
+use super::api::{About, Bundle, Failure, LastError, Notice, Stage, StateResult, Told};
+use super::call::{Apply, Hold};
 use super::deadline::Deadline;
 use super::event::{Asked, CallId, Decided, Done, Effect, Event, Job, Now, Stored, Switch};
 use super::exit::{Exit, Note};
@@ -21,6 +20,7 @@ use super::page::Pages;
 use super::runs::Run;
 use super::schedule::Schedule;
 use super::settings::Settings;
+use super::timers::{Timer, Timers};
 use crate::boot::{Reason, Which};
 use crate::error::{Error, Result};
 use crate::time::UnixTime;
@@ -29,6 +29,7 @@ use crate::time::UnixTime;
 const EARLY: Duration = Duration::from_secs(10);
 /// What a page gets between `beforeReload` and its end.
 const GRACE: Duration = Duration::from_millis(200);
+
 /// Why the plugin does nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Idle {
@@ -87,8 +88,7 @@ pub struct Machine {
     pub(super) last_error: Option<LastError>,
     telling: bool,
 
-    timers: [Option<u64>; 3],
-    timer: u64,
+    pub(super) timers: Timers,
     pub(super) effects: Vec<Effect>,
 }
 
@@ -105,13 +105,6 @@ pub(super) struct Launch {
     pub(super) confirming: bool,
     pub(super) deadline: Option<Deadline>,
     begun: Duration,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Timer {
-    Ready,
-    Show,
-    Sync,
 }
 
 impl Machine {
@@ -144,8 +137,7 @@ impl Machine {
             last_check: None,
             last_error: None,
             telling: false,
-            timers: [None; 3],
-            timer: 0,
+            timers: Timers::default(),
             effects: Vec::new(),
         }
     }
@@ -387,11 +379,7 @@ impl Machine {
     // Timers.
 
     fn fired(&mut self, timer: u64, now: Now) {
-        let known = [Timer::Ready, Timer::Show, Timer::Sync];
-        let Some(which) = known.into_iter().find(|which| self.slot(*which) == &Some(timer)) else {
-            return;
-        };
-        *self.slot(which) = None;
+        let Some(which) = self.timers.fired(timer) else { return };
         match which {
             Timer::Ready => self.ready_timer(now),
             Timer::Show => self.show(),
@@ -402,31 +390,14 @@ impl Machine {
         }
     }
 
-    fn slot(&mut self, timer: Timer) -> &mut Option<u64> {
-        let [ready, show, sync] = &mut self.timers;
-        match timer {
-            Timer::Ready => ready,
-            Timer::Show => show,
-            Timer::Sync => sync,
-        }
-    }
-
-    pub(super) fn is_set(&mut self, timer: Timer) -> bool {
-        self.slot(timer).is_some()
-    }
-
     pub(super) fn set(&mut self, timer: Timer, wait: Duration) {
         self.stop(timer);
-        self.timer += 1;
-        let number = self.timer;
-        *self.slot(timer) = Some(number);
+        let number = self.timers.set(timer);
         self.effects.push(Effect::SetTimer(number, wait));
     }
 
     pub(super) fn stop(&mut self, timer: Timer) {
-        if let Some(number) = self.slot(timer).take() {
-            self.effects.push(Effect::StopTimer(number));
-        }
+        self.effects.extend(self.timers.stop(timer).map(Effect::StopTimer));
     }
 
     // Jobs.

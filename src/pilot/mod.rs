@@ -8,6 +8,7 @@
 //! touches the web view. ADR 7 says why.
 
 mod api;
+mod call;
 mod calls;
 mod deadline;
 mod event;
@@ -22,6 +23,7 @@ mod schedule;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod timers;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
@@ -29,9 +31,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 pub use api::{
-    About, Apply, BlockedBundle, Bundle, Call, EVENTS, Failure, Found, Hold, LastError, METHODS,
-    Nonce, Notice, ReadyResult, Stage, StateResult, Told,
+    About, BlockedBundle, Bundle, EVENTS, Failure, Found, LastError, Notice, ReadyResult, Stage,
+    StateResult, Told,
 };
+pub use call::{Apply, Call, Hold, METHODS, Nonce};
 pub use event::{Asked, CallId, Decided, Done, Effect, Event, Job, Lane, Now, Stored, Switch};
 pub use exit::{Exit, ExitReason};
 pub use machine::{Idle, Machine, Setting};

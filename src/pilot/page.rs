@@ -13,7 +13,7 @@
 
 use std::collections::VecDeque;
 
-use super::api::Nonce;
+use super::call::Nonce;
 
 /// Pages that are remembered. A launch has one page at a time; more come from reloads.
 const KEPT: usize = 16;

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use super::api::{self, Apply, Found, LastError, Stage, Told};
+use super::api::{self, Found, LastError, Stage, Told};
+use super::call::Apply;
 use super::event::{CallId, Effect, Job, Now};
-use super::machine::{Machine, Timer};
+use super::machine::Machine;
+use super::timers::Timer;
 use crate::error::Result;
 use crate::progress::Progress;
 use crate::updater::Status;
@@ -23,7 +25,7 @@ pub(super) struct Run {
 
 impl Machine {
     pub(super) fn plan(&mut self, now: Now, resumed: bool) {
-        if !self.active || self.is_set(Timer::Sync) {
+        if !self.active || self.timers.is_set(Timer::Sync) {
             return;
         }
         if let Some(wait) = self.schedule.next(now.wall, resumed) {

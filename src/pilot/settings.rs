@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::api::Apply;
+use super::call::Apply;
 use super::schedule::AutoSync;
 use crate::error::{Error, Result};
 use crate::id::{AppId, Channel};
