@@ -48,15 +48,7 @@ pub struct Real;
 
 impl Design for Real {}
 
-const QUIET: Setting = Setting {
-    faults: 0,
-    second_process: false,
-    upgrade: false,
-    fits_upgrade: [true, true],
-    newer_builtin: false,
-    policy: false,
-    page: false,
-};
+const QUIET: Setting = Setting::QUIET;
 const FAULTY: Setting = Setting { faults: 2, ..QUIET };
 
 /// Name, design, and a setting in which it breaks. The first six are those of the analysis that

@@ -32,7 +32,7 @@ fn say(line: &str) {
 
 /// Settings of the short form: what happens to the phone, one kind at a time.
 fn settings() -> Vec<Setting> {
-    let base = Setting { faults: 1, ..Setting::default() };
+    let base = Setting { faults: 1, ..Setting::QUIET };
     if std::env::var("FARAD_MODEL").is_ok_and(|model| model == "all") {
         return Setting::natives()
             .map(|native| Setting { faults: 2, ..native.everything() })

@@ -33,24 +33,21 @@ pub struct Setting {
     pub page: bool,
 }
 
-impl Default for Setting {
-    fn default() -> Self {
-        Self {
-            faults: 0,
-            second_process: false,
-            upgrade: false,
-            fits_upgrade: [true, true],
-            newer_builtin: false,
-            policy: false,
-            page: false,
-        }
-    }
-}
-
 impl Setting {
+    /// Nothing but two bundles and one process.
+    pub const QUIET: Self = Self {
+        faults: 0,
+        second_process: false,
+        upgrade: false,
+        fits_upgrade: [true, true],
+        newer_builtin: false,
+        policy: false,
+        page: false,
+    };
+
     /// All combinations of what the other build changes.
     pub fn natives() -> [Self; 8] {
-        let mut all = [Self::default(); 8];
+        let mut all = [Self::QUIET; 8];
         for (at, setting) in all.iter_mut().enumerate() {
             setting.fits_upgrade = [at & 1 == 0, at & 2 == 0];
             setting.newer_builtin = at & 4 != 0;
