@@ -113,7 +113,7 @@ impl Project {
         let text = toml::to_string(self)
             .map_err(|error| Failure::new("config-invalid", error.to_string()))?;
         let text = format!("# Made by `farad init`. Private keys are never in here.\n{text}");
-        fs::write(path, text).map_err(|error| Failure::file("writing", path, &error))
+        replace(path, text.as_bytes())
     }
 
     pub(crate) fn repository(&self) -> PathBuf {

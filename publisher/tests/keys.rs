@@ -6,7 +6,9 @@ mod support;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use support::{APP, Shop, files};
 
@@ -52,6 +54,25 @@ fn a_new_key_overwrites_nothing_and_has_a_name_that_is_no_path() {
         assert_eq!(shop.fails(&["key", "new", "--no-passphrase", name]).0, "bad-name");
     }
     assert!(files(&shop.path("keys")) == before);
+}
+
+#[test]
+fn a_command_that_dies_while_it_writes_a_key_leaves_no_half_of_it() {
+    let shop = Shop::new();
+    let keys = |shop: &Shop| -> Vec<_> {
+        let keys = files(&shop.path("keys")).into_keys();
+        keys.filter(|path| path.extension().is_some_and(|e| e == "pem" || e == "pub")).collect()
+    };
+    let before = keys(&shop);
+    let new = ["key", "new", "alice", "--no-passphrase"];
+    // The system ends a process at the first byte that it writes to any file.
+    let mut dies = Command::new("sh");
+    dies.args(["-c", "ulimit -f 0; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_farad")]).args(new);
+    let ended = dies.current_dir(shop.path("")).stdin(Stdio::null()).output().unwrap();
+    assert!(ended.status.signal().is_some(), "{ended:?}");
+    assert_eq!(keys(&shop), before);
+    shop.ok(&["status"]);
+    shop.ok(&new);
 }
 
 #[test]

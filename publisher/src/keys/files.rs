@@ -1,11 +1,12 @@
 //! Files that nobody but their owner may read.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::Write;
 use std::path::Path;
 
 use zeroize::Zeroizing;
 
+use crate::commit::{folder_of, sync_folder_of};
 use crate::failure::{Failure, Result};
 
 /// Makes a folder for its owner alone.
@@ -26,16 +27,15 @@ pub(crate) fn private_folder(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).map_err(|error| Failure::file("making", folder, &error))
 }
 
-/// Writes a new file for its owner alone.
+/// Writes a new file for its owner alone. It is there whole or not at all: half a key would stop every
+/// later command. A process that is killed meanwhile leaves a file with a name that no key has.
 pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-        .open(path)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .map_err(|error| Failure::file("writing", path, &error))
+    let failed = |error: std::io::Error| Failure::file("writing", path, &error);
+    // For its owner alone from the first moment, by the crate's own default.
+    let mut file = tempfile::NamedTempFile::new_in(folder_of(path)).map_err(failed)?;
+    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
+    file.persist_noclobber(path).map_err(|error| failed(error.error))?;
+    sync_folder_of(path).map_err(failed)
 }
 
 /// The text of a private key's file; refuses one that others can read.
