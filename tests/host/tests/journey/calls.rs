@@ -112,7 +112,7 @@ fn by_hand_means_by_hand() {
     app.kill();
     let app = phone.start();
     app.shows("1.0.0");
-    app.eval("void Farad.apply()");
+    app.begin("Farad.apply()");
     app.shows("1.1.0");
     app.until("answer");
 }
@@ -126,7 +126,7 @@ fn the_route_can_be_kept() {
     let app = phone.start();
     app.shows("1.0.0");
     app.eval("history.pushState(null, '', '/products/honey?sort=price#top')");
-    app.eval("void Farad.sync({ apply: 'now' })");
+    app.begin("Farad.sync({ apply: 'now' })");
     app.shows("1.1.0");
     let route = app.eval("location.pathname + location.search + location.hash");
     assert_eq!(route, "/products/honey?sort=price#top");

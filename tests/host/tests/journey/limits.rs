@@ -81,7 +81,7 @@ fn nothing_brings_back_a_release_that_was_given_up() {
     let (publisher, mut phone, app) = on_a_confirmed_release(Platform::Android);
     let app = in_a_hurry(&mut phone, &app);
     publisher.release_plain("1.2.0", SILENT);
-    app.eval("void Farad.sync({ apply: 'now' })");
+    app.begin("Farad.sync({ apply: 'now' })");
     app.until("document.title === '1.1.0' && answer?.rolledBack");
     let blocked = app.eval("settled(Farad.getState())");
     for call in [
@@ -97,7 +97,7 @@ fn nothing_brings_back_a_release_that_was_given_up() {
         app.eval(&format!("settled({call})"));
     }
     // Back to the built-in, and from there to what is offered: which is still the blocked one.
-    app.eval("void Farad.reset()");
+    app.begin("Farad.reset()");
     app.shows("1.0.0");
     assert_eq!(app.eval("settled(Farad.sync({ apply: 'now' }))")["status"], "blocked");
     app.kill();

@@ -59,7 +59,7 @@ fn confirms_nothing(
     let app = phone.start_in_lockstep();
     app.go_until("call attach");
     app.shows("1.0.0");
-    app.eval("void Farad.sync({ apply: 'now' })");
+    app.begin("Farad.sync({ apply: 'now' })");
     app.go();
     app.go_until("tell beforeReload");
     app.go();
@@ -128,9 +128,7 @@ fn a_page_of_a_folder_of_its_own_does_not_survive_a_start() {
             let app = phone.start();
             app.shows("1.0.0");
             let path = json!({ "path": folder });
-            app.eval(&format!(
-                "void Capacitor.nativePromise('WebView', 'setServerBasePath', {path})"
-            ));
+            app.begin(&format!("Capacitor.nativePromise('WebView', 'setServerBasePath', {path})"));
             app.shows("own");
             if persisted {
                 app.eval(

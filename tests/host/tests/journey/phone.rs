@@ -27,6 +27,8 @@ const HANGS: Duration = Duration::from_secs(300);
 const GLANCE: Duration = Duration::from_secs(1);
 /// How long an answer of a page that may have died is waited for.
 const PATIENCE: Duration = Duration::from_secs(8);
+/// What Chromium says where a page went before it had answered.
+const REPLACED: &str = "Inspected target navigated or closed";
 
 /// A phone with the app installed.
 pub(crate) struct Phone {
@@ -266,6 +268,16 @@ impl Running {
     pub(crate) fn eval(&self, expression: &str) -> Value {
         let answer = self.try_eval(expression, HANGS);
         answer.unwrap_or_else(|error| panic!("{expression}: {error}; {:?}", self.taken()))
+    }
+
+    /// Lets the page begin something that may replace it, and then takes the answer with it.
+    pub(crate) fn begin(&self, call: &str) {
+        match self.try_eval(&format!("void {call}"), HANGS) {
+            Err(error) if !error.contains(REPLACED) => {
+                panic!("{call}: {error}; {:?}", self.taken())
+            }
+            _ => {}
+        }
     }
 
     fn try_eval(&self, expression: &str, patience: Duration) -> Result<Value, String> {

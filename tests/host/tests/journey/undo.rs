@@ -14,7 +14,7 @@ pub(crate) fn on_a_confirmed_release(platform: Platform) -> (Publisher, Phone, R
     publisher.release_plain("1.1.0", READY);
     let app = phone.start();
     app.shows("1.0.0");
-    app.eval("void Farad.sync({ apply: 'now' })");
+    app.begin("Farad.sync({ apply: 'now' })");
     app.shows("1.1.0");
     app.until("answer");
     app.kill();
@@ -39,7 +39,7 @@ fn is_undone(platform: Platform, behaviour: &str, reason: &str) {
     // Where something else ends it, the time to get ready does not.
     let app = if reason == "not-ready" { in_a_hurry(&mut phone, &app) } else { app };
     publisher.release_plain("1.2.0", behaviour);
-    app.eval("void Farad.sync({ apply: 'now' })");
+    app.begin("Farad.sync({ apply: 'now' })");
     app.wait_for("show a bundle");
     app.wait_for("page");
 

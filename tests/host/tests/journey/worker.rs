@@ -43,7 +43,7 @@ fn a_service_worker_does_not_confirm_a_release_that_it_hides() {
     let app = phone.start();
     app.shows("1.0.0");
     app.until("navigator.serviceWorker.controller !== null && answer");
-    app.eval("void Farad.sync({ apply: 'now' })");
+    app.begin("Farad.sync({ apply: 'now' })");
     app.until("document.title === '1.1.0' && answer");
     let seen = app.eval("localStorage.getItem('seen')");
     // The worker's page came up once more, and said nothing.
