@@ -159,7 +159,7 @@ pub enum Switch {
 pub enum Job {
     /// Decide a start.
     Start {
-        /// The end of the last process says nothing about its bundle.
+        /// The end of the last process, or of the last web view, says nothing about its bundle.
         excused: bool,
         /// The confirmed bundle that crashed early in it.
         crashed: Option<BundleId>,

@@ -180,11 +180,13 @@ impl Machine {
     fn start(&mut self, exit: Option<&Exit>) {
         // Within a process nothing that ended says anything.
         let exit = exit.filter(|_| self.launches == 0);
+        // A launch whose page never came, since the one before it went with its web view.
+        let unseen = !self.pages.is_shown();
         self.stop(Timer::Show);
         self.switching = true;
         self.pending = None;
         self.run(Job::Start {
-            excused: exit.is_some_and(Exit::excuses),
+            excused: unseen || exit.is_some_and(Exit::excuses),
             crashed: exit.and_then(Exit::crashed_early),
         });
     }
@@ -323,7 +325,8 @@ impl Machine {
     fn renderer_gone(&mut self, now: Now) {
         self.stop(Timer::Ready);
         self.stop(Timer::Show);
-        if let Some(launch) = &mut self.launch {
+        // While the page before it stands, its death is no doing of the launch's.
+        if let Some(launch) = self.launch.as_mut().filter(|_| self.pages.is_shown()) {
             let early = now.ticks.saturating_sub(launch.begun) < EARLY;
             match launch.token.take() {
                 Some(token) if !launch.confirming => {

@@ -52,10 +52,11 @@ use crate::updater::Updater;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Order {
     /// On the thread of the web view: load an empty document in place of the old page. Once that
-    /// stands, serve this folder, say [`News::Shown`], load its page. Not before: an old page that
-    /// had begun to load itself anew could still come up, and would be taken for the new one. The
-    /// next such order takes the place of one that still waits, and keeps the route it had noted; a
-    /// web view that died or is made anew forgets it.
+    /// stands, and nothing that the old page began may come up after it, serve this folder, say
+    /// [`News::Shown`], load its page. Not before: an old page that had begun to load itself anew
+    /// would be taken for the new one. The next such order takes the place of one that still waits,
+    /// and keeps the route it had noted; a web view that died or is made anew forgets it. One that
+    /// cannot be brought to leave its page is made anew.
     Show {
         /// The folder; nothing is the built-in bundle.
         folder: Option<PathBuf>,

@@ -33,6 +33,8 @@ fn which(number: u8) -> Which {
 struct Device {
     confirmed: u8,
     trial: Option<(u8, u32, String)>,
+    /// A launch was given back.
+    excused: bool,
     next: Option<u8>,
     held: Option<u8>,
     previous: Option<u8>,
@@ -112,7 +114,16 @@ impl Device {
         let failing = self.failing.take();
         let or = |done: Done| (Vec::new(), done);
         match job {
-            Job::Start { .. } => or(Done::Started(self.boot())),
+            Job::Start { excused, .. } => {
+                if let Some((_, launches, _)) = &mut self.trial
+                    && excused
+                    && !self.excused
+                {
+                    *launches -= 1;
+                    self.excused = true;
+                }
+                or(Done::Started(self.boot()))
+            }
             Job::Switch(why) => {
                 let waits = match &why {
                     Switch::Apply | Switch::Asked(_) => {
@@ -669,6 +680,40 @@ fn a_dead_renderer_fails_the_launch_and_begins_anew() {
     assert_eq!(shell.shows(), None);
     assert_eq!(shell.device.notice, Some((1, Reason::RendererGone)));
     assert_eq!(shell.ready("third").unwrap()["reason"], "renderer-gone");
+}
+
+#[test]
+fn a_web_view_that_dies_with_the_old_page_costs_the_new_bundle_nothing() {
+    let mut shell = offered(off());
+    shell.blanks = false;
+    shell.answer("sync", json!({ "apply": "now" })).unwrap();
+    shell.pass(200);
+    assert_eq!(shell.shows(), None, "the old page stands");
+    shell.on(Event::RendererGone);
+    assert_eq!(shell.recreated, 1);
+    shell.start("first");
+    shell.blanks = true;
+    shell.on(Event::RendererGone);
+    shell.start("second");
+    assert_eq!(shell.shows(), folder(1), "both launches are its own");
+    shell.on(Event::RendererGone);
+    shell.start("third");
+    assert_eq!(shell.shows(), None);
+    assert_eq!(shell.device.blocked, [1]);
+}
+
+#[test]
+fn a_web_view_made_anew_before_the_new_page_came_costs_the_new_bundle_nothing() {
+    let mut shell = offered(off());
+    shell.blanks = false;
+    shell.answer("sync", json!({ "apply": "now" })).unwrap();
+    shell.pass(200);
+    for nonce in ["first", "second"] {
+        shell.start(nonce);
+        assert_eq!(shell.shows(), folder(1));
+    }
+    shell.start("third");
+    assert_eq!(shell.shows(), None);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //
 // Until a page is gone it can load itself anew, half from the old folder and half from the new one,
 // and what it then says would count for the bundle that comes. So an empty document is loaded first,
-// and only when that one stands is the folder switched.
+// and only when that one stands, and nothing else had begun in place of it, is the folder switched.
 
 import Foundation
 import WebKit
@@ -19,6 +19,8 @@ final class Departure {
         let address: URL
         let then: (URL) -> Void
         var left = Departure.tries
+        /// Something else began to load since the empty document was asked for.
+        var disturbed = false
     }
 
     private var leaving: Leaving?
@@ -45,6 +47,12 @@ final class Departure {
         leaving != nil && action.request.url == leaving?.blank && action.targetFrame?.isMainFrame == true
     }
 
+    /// A page loads something that is not this one's. What a page begins is asked about before the
+    /// document that replaces it is told of, so that none can come up unseen.
+    func disturb() {
+        leaving?.disturbed = true
+    }
+
     /// The page is gone; whether that was waited for.
     @discardableResult
     func arrive() -> Bool {
@@ -61,7 +69,7 @@ final class Departure {
     /// Once nothing is loading, the URL is that of the document that stands.
     private func look(at webView: WKWebView) {
         guard let leaving, !webView.isLoading else { return }
-        if webView.url == leaving.blank {
+        if webView.url == leaving.blank, !leaving.disturbed {
             arrive()
         } else if leaving.left == 0 {
             Log.farad.error("the old page cannot be left: it is loaded over")
@@ -73,6 +81,8 @@ final class Departure {
 
     private func again(_ webView: WKWebView) {
         leaving?.left -= 1
-        if let blank = leaving?.blank { webView.load(URLRequest(url: blank)) }
+        leaving?.disturbed = false
+        // Loaded as text, it is no page that one could go back to.
+        if let blank = leaving?.blank { webView.loadHTMLString("", baseURL: blank) }
     }
 }

@@ -181,6 +181,7 @@ public class FaradPlugin: CAPPlugin, CAPBridgedPlugin {
                 frame.webView == nil || frame.webView === plugin.webView,
                 !plugin.departure.expects(action)
             else { return }
+            plugin.departure.disturb()
             plugin.inOrder { $0.core.tell(.navigated) }
         }
         renderer = webView.map { webView in

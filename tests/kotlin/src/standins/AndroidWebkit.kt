@@ -4,6 +4,7 @@ package android.webkit
 class WebView {
     private val entries = ArrayList<String>()
     private var pending: String? = null
+    private var later = ArrayList<Runnable>()
 
     /** How the bridge hears of a new document. */
     @JvmField @Volatile var onLoad: (String) -> Unit = {}
@@ -27,20 +28,32 @@ class WebView {
     }
 
     /** What is on its way stands. */
-    fun arrive() {
+    fun arrive(told: Boolean = true) {
         val url = synchronized(this) { pending.also { pending = null } } ?: return
-        stand(url)
+        stand(url, told)
     }
 
-    /** A document stands that nobody native asked for; [ends] what was on its way, as a tap does. */
-    fun visit(url: String, ends: Boolean = false) {
+    /**
+     * A document stands that nobody native asked for; [ends] what was on its way, as a tap does. It is
+     * not [told] where the word is late.
+     */
+    fun visit(url: String, ends: Boolean = false, told: Boolean = true) {
         if (ends) synchronized(this) { pending = null }
-        stand(url)
+        stand(url, told)
     }
 
-    private fun stand(url: String) {
+    private fun stand(url: String, told: Boolean) {
         synchronized(this) { entries.add(url) }
-        onLoad(url)
+        if (told) onLoad(url)
+    }
+
+    @Synchronized
+    fun postDelayed(what: Runnable, @Suppress("UNUSED_PARAMETER") after: Long): Boolean = later.add(what)
+
+    /** What was to be done later is due. */
+    fun elapse() {
+        val due = synchronized(this) { later.also { later = ArrayList() } }
+        due.forEach(Runnable::run)
     }
 
     /** The page changes its own address. */
@@ -62,9 +75,10 @@ class WebView {
 
 class WebBackForwardList(private val entries: List<String>) {
     val size: Int get() = entries.size
+    val currentIndex: Int get() = entries.lastIndex
     val currentItem: WebHistoryItem? get() = entries.lastOrNull()?.let { WebHistoryItem(it) }
 
-    fun getItemAtIndex(index: Int) = WebHistoryItem(entries[index])
+    fun getItemAtIndex(index: Int): WebHistoryItem = WebHistoryItem(entries[index])
 }
 
 class WebHistoryItem(val url: String)

@@ -75,6 +75,8 @@ class PluginTest {
         assertEquals("built in", phone.page)
         phone.until { it.url.orEmpty().startsWith(blank) }
         phone.bridge.onWebView { it.arrive() }
+        assertEquals("built in", phone.page)
+        phone.bridge.onWebView { it.arrive() }
         assertEquals("1.0.0", phone.page)
         assertEquals("stale-token", phone.refusal("ready", "nonce" to "reloaded").code)
         assertEquals("https://localhost/basket", phone.bridge.webView.url)
@@ -83,6 +85,83 @@ class PluginTest {
         phone.ask("attach", "nonce" to "new")
         phone.ask("ready", "nonce" to "new")
         assertEquals(1, phone.bridge.webView.copyBackForwardList().size)
+    }
+
+    /** A phone that was told to show the release, and whose old page stands. */
+    private fun leaving(): Phone {
+        val phone = Phone(shop, settings()).start()
+        phone.ask("sync")
+        phone.bridge.webView.slow = true
+        phone.ask("apply")
+        phone.until { it.url.orEmpty().startsWith("about:") }
+        return phone
+    }
+
+    @Test fun `a reload that comes up after an empty document is the old page's, however late the word`() {
+        val phone = leaving()
+        // It began while that one was being committed, which ends nothing any more.
+        phone.bridge.onWebView { it.arrive() }
+        phone.bridge.onWebView {
+            it.visit("https://localhost/", told = false)
+            it.arrive()
+        }
+        assertEquals("built in", phone.page)
+        assertEquals("stale-token", phone.refusal("attach", "nonce" to "reloaded").code)
+        phone.bridge.onWebView { it.arrive() }
+        assertEquals("1.0.0", phone.page)
+        phone.bridge.onWebView { it.arrive() }
+        assertEquals("stale-token", phone.refusal("ready", "nonce" to "reloaded").code)
+        phone.ask("attach", "nonce" to "new")
+        phone.ask("ready", "nonce" to "new")
+        assertEquals(0, phone.activity.recreated)
+    }
+
+    @Test fun `a page that cannot be left goes with its web view, and costs the new bundle nothing`() {
+        val phone = leaving()
+        repeat(8) { phone.bridge.onWebView { it.visit("https://localhost/again", ends = true) } }
+        phone.bridge.settle()
+        assertEquals("built in", phone.page)
+        assertEquals(1, phone.activity.recreated)
+        val dead = phone.bridge.webView
+        phone.screen()
+        dead.elapse()
+        assertEquals(1, phone.activity.recreated)
+        // One launch was for nothing; it has its two.
+        repeat(2) {
+            assertEquals("1.0.0", phone.page)
+            phone.start()
+        }
+        assertEquals("built in", phone.page)
+    }
+
+    @Test fun `an old page may take its time to go`() {
+        val phone = leaving()
+        val blank = phone.bridge.webView.url
+        repeat(20) { phone.bridge.onWebView { it.elapse() } }
+        assertEquals(blank, phone.bridge.webView.url)
+        assertEquals(0, phone.activity.recreated)
+        repeat(2) { phone.bridge.onWebView { it.arrive() } }
+        assertEquals("1.0.0", phone.page)
+    }
+
+    @Test fun `nobody is left at an empty page by a word that never comes`() {
+        val phone = leaving()
+        repeat(2) {
+            assertEquals("built in", phone.page)
+            phone.bridge.onWebView { it.arrive(told = false) }
+            phone.bridge.onWebView { it.elapse() }
+        }
+        assertEquals("1.0.0", phone.page)
+    }
+
+    @Test fun `nobody is left at an empty page by a document that never comes`() {
+        val phone = leaving()
+        phone.bridge.onWebView { it.arrive() }
+        repeat(8) { phone.bridge.onWebView { it.elapse() } }
+        phone.bridge.settle()
+        assertEquals(1, phone.activity.recreated)
+        phone.screen()
+        assertEquals("1.0.0", phone.page)
     }
 
     @Test fun `of two bundles that wait for the old page the last one is shown`() {
@@ -94,7 +173,7 @@ class PluginTest {
         val first = phone.bridge.webView.url
         phone.ask("reset")
         phone.until { it.url.orEmpty().startsWith("about:") && it.url != first }
-        phone.bridge.onWebView { it.arrive() }
+        repeat(2) { phone.bridge.onWebView { it.arrive() } }
         assertEquals("built in", phone.page)
         phone.bridge.onWebView { it.arrive() }
         phone.ask("attach", "nonce" to "new")

@@ -91,6 +91,7 @@ open class WKWebView: NSObject {
     public var onCommit: ((URL) -> Void)?
 
     private var pending: URL?
+    private var late: URL?
     private var navigation = 0
     private var watchers: [Int: (WKWebView) -> Void] = [:]
     private var lastWatcher = 0
@@ -103,6 +104,12 @@ open class WKWebView: NSObject {
         return begin(request)
     }
 
+    /// A document made of text: its address is the base's, and nobody can go back to it.
+    @discardableResult
+    public func loadHTMLString(_ string: String, baseURL: URL?) -> WKNavigation? {
+        baseURL.flatMap { load(URLRequest(url: $0)) }
+    }
+
     @discardableResult
     public func reload() -> WKNavigation? {
         standing.flatMap { load(URLRequest(url: $0)) }
@@ -111,6 +118,25 @@ open class WKWebView: NSObject {
     /// The page's script loads something.
     public func go(_ url: URL) {
         begin(URLRequest(url: url))
+    }
+
+    /// The page's script loads something while another document is being committed: it is asked
+    /// about, and may come up after that one.
+    public func goLate(_ url: URL) {
+        late = url
+        let frame = WKFrameInfo(isMainFrame: true, webView: self)
+        let action = WKNavigationAction(request: URLRequest(url: url), targetFrame: frame)
+        navigationDelegate?.webView(self, decidePolicyFor: action) { _ in }
+    }
+
+    /// What began late comes up, after everything that is told.
+    private func standLate() {
+        guard let url = late else { return }
+        late = nil
+        (standing, pending) = (url, nil)
+        pages.append(url)
+        onCommit?(url)
+        setLoading(false)
     }
 
     /// The process that renders dies.
@@ -155,6 +181,7 @@ open class WKWebView: NSObject {
     private func end() {
         pending = nil
         setLoading(false)
+        DispatchQueue.main.async { [self] in standLate() }
     }
 
     private func setLoading(_ loading: Bool) {

@@ -61,6 +61,26 @@ final class PluginTests: XCTestCase {
         XCTAssertEqual(version(try phone.ready("new")["current"]), "1.0.0")
     }
 
+    func testAReloadThatBeganWhileTheEmptyDocumentWasCommittedIsOfTheOldPage() throws {
+        let shop = try Shop()
+        try shop.release("1.0.0")
+        let phone = try Phone(shop, settings(shop, ["apply": "now"])).start()
+        var reloads = 0
+        phone.view.beforeCommit = { [unowned phone] in
+            guard phone.page == "built in", reloads == 0 else { return }
+            reloads += 1
+            phone.view.goLate(URL(string: "capacitor://localhost/late")!)
+        }
+        try phone.replaced { try phone.ask("sync") }
+        while phone.page == "built in" { phone.replaced {} }
+        XCTAssertEqual(reloads, 1)
+        let late = try XCTUnwrap(phone.view.pages.firstIndex { $0.path == "/late" })
+        XCTAssertEqual(
+            phone.view.pages.suffix(from: late).map(\.absoluteString),
+            ["capacitor://localhost/late", "about:blank?farad-2", "capacitor://localhost"])
+        XCTAssertEqual(version(try phone.ready("new")["current"]), "1.0.0")
+    }
+
     func testABundleThatNeverComesUpIsUndoneAndTheReasonTold() throws {
         let shop = try Shop()
         try shop.release("1.0.0")

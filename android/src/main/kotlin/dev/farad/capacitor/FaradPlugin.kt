@@ -24,8 +24,8 @@ class FaradPlugin : Plugin() {
     private var begun: String? = null
     private var listening = false
 
-    /** What is to be shown once the old page is gone. Of the main thread alone. */
-    private var showing: Showing? = null
+    // For what cannot be left there is a new web view, which begins with what was decided on.
+    private val departure by lazy { Departure(bridge.webView, ::recreate) }
 
     // Runs on the main thread before the local server exists and before the first page is asked for.
     // What is persisted now is what Capacitor's bridge reads right after.
@@ -50,7 +50,10 @@ class FaradPlugin : Plugin() {
 
     override fun handleOnStop() = core.tell(Seen.BACKGROUND)
 
-    override fun handleOnDestroy() = core.forget(this)
+    override fun handleOnDestroy() {
+        departure.cancel()
+        core.forget(this)
+    }
 
     @PluginMethod fun attach(call: PluginCall) = core.call(call)
 
@@ -83,43 +86,24 @@ class FaradPlugin : Plugin() {
     // What the core orders. Each may come on any thread.
 
     /**
-     * Ends the old page with an empty document; once that stands, serves [folder], or the built-in
-     * bundle, and loads its page. What the old page had begun to load could otherwise come up after
-     * the folder was switched, and be taken for the new one.
+     * Leaves the old page; once it is gone, serves [folder], or the built-in bundle, and loads its
+     * page. What the old page had begun to load could otherwise come up after the folder was switched,
+     * and be taken for the new one.
      */
     internal fun show(folder: String?, keepRoute: Boolean, launch: Long) = bridge.executeOnMainThread {
-        val noted = showing?.takeIf { keepRoute }?.url
-        val next = Showing(launch, folder, noted ?: address(keepRoute)).also { showing = it }
-        bridge.webView.loadUrl(next.blank)
+        departure.leave(launch, address(keepRoute), keepRoute) { address ->
+            begun = folder
+            if (folder == null) bridge.localServer.hostAssets(Bridge.DEFAULT_WEB_ASSET_DIR)
+            else bridge.localServer.hostFiles(folder)
+            inOrder { core.shown(launch) }
+            bridge.webView.loadUrl(address)
+        }
     }
 
     internal fun reloadPage(keepRoute: Boolean) = bridge.executeOnMainThread {
         // What is to be shown loads a page anyway.
-        if (showing == null) bridge.webView.loadUrl(address(keepRoute))
+        if (!departure.isUnderWay) bridge.webView.loadUrl(address(keepRoute))
     }
-
-    /**
-     * Another document began, or is complete: the one that is waited for, or a last one of the old
-     * page's. That may have ended the load of the empty one, which is then neither there nor on its
-     * way (`url` is what is on its way).
-     */
-    private fun goOnShowing() {
-        val next = showing ?: return
-        when {
-            standing() == next.blank -> {
-                showing = null
-                begun = next.folder
-                if (next.folder == null) bridge.localServer.hostAssets(Bridge.DEFAULT_WEB_ASSET_DIR)
-                else bridge.localServer.hostFiles(next.folder)
-                inOrder { core.shown(next.launch) }
-                bridge.webView.loadUrl(next.url)
-            }
-            bridge.webView.url != next.blank -> bridge.webView.loadUrl(next.blank)
-        }
-    }
-
-    /** The address of the document that stands, whatever is being loaded. */
-    private fun standing(): String? = bridge.webView.copyBackForwardList().currentItem?.url
 
     /** The web view is dead: a new activity makes a new one, and a new plugin with it. */
     internal fun recreate() = bridge.executeOnMainThread { activity.recreate() }
@@ -145,38 +129,28 @@ class FaradPlugin : Plugin() {
     private inner class Listener : WebViewListener() {
         // Comes once the document stands, whoever asked for it.
         override fun onPageStarted(webView: WebView) {
-            if (!isBlank(standing())) {
+            val pages = webView.copyBackForwardList()
+            if (!Departure.isBlank(pages.currentItem?.url)) {
                 inOrder { core.tell(Seen.NAVIGATED) }
                 // Nobody goes back to an empty document, nor to routes of the page before it.
-                val history = webView.copyBackForwardList()
-                val blanks = (0 until history.size).any { isBlank(history.getItemAtIndex(it).url) }
+                val blanks = (0 until pages.size).any { Departure.isBlank(pages.getItemAtIndex(it).url) }
                 if (blanks) webView.clearHistory()
             }
-            goOnShowing()
+            departure.look()
         }
 
-        override fun onPageLoaded(webView: WebView) = goOnShowing()
+        override fun onPageLoaded(webView: WebView) = departure.look()
 
         override fun onRenderProcessGone(webView: WebView, detail: RenderProcessGoneDetail): Boolean {
             if (!core.isLive()) return false
+            departure.cancel()
             // Memory was needed elsewhere: nothing that the bundle did.
             if (detail.didCrash()) core.rendererGone() else recreate()
             return true
         }
     }
 
-    /** A launch whose page comes next. */
-    private class Showing(val launch: Long, val folder: String?, val url: String) {
-        /** Never the address of another: one that stands already must not be taken for it. */
-        val blank = BLANK + launch
-    }
-
     private companion object {
-        /** Empty documents. Neither Capacitor's bridge nor any page's script is in them. */
-        const val BLANK = "about:blank?farad-"
-
-        fun isBlank(url: String?): Boolean = url != null && url.startsWith(BLANK)
-
         /** The folder that is served; null is the built-in bundle. */
         fun served(bridge: Bridge): String? =
             bridge.serverBasePath.takeUnless { it == Bridge.DEFAULT_WEB_ASSET_DIR }
