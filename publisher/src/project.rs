@@ -172,24 +172,43 @@ impl Notes {
         }
     }
 
-    /// Gives a channel its settings, unless it has some.
+    /// Gives a channel its settings. Where it has some already, only whether it is sealed is put
+    /// right: settings that stayed from earlier leave no channel open that is to be sealed.
     pub(crate) fn channel(&mut self, name: &str, sealed: bool) {
+        let Some(channels) = self.table("channels") else { return };
         let keep = i64::try_from(default_keep()).unwrap_or(i64::MAX);
-        let mut settings = toml_edit::Table::new();
-        settings.insert("keep", toml_edit::value(keep));
+        let mut new = toml_edit::Table::new();
+        new.insert("keep", toml_edit::value(keep));
+        let settings = channels.entry(name).or_insert(toml_edit::Item::Table(new));
+        let Some(settings) = settings.as_table_like_mut() else { return };
         if sealed {
             settings.insert("sealed", toml_edit::value(true));
-        }
-        if let Some(channels) = self.table("channels") {
-            channels.entry(name).or_insert(toml_edit::Item::Table(settings));
+        } else {
+            settings.remove("sealed");
         }
     }
 
-    /// Drops a channel's settings.
+    /// Drops a channel's settings, and recipients that read nothing else.
     pub(crate) fn remove_channel(&mut self, name: &str) {
         if let Some(channels) = self.table("channels") {
             channels.remove(name);
         }
+        let Some(recipients) = self.table("recipients") else { return };
+        let mut idle = Vec::new();
+        for (recipient, settings) in recipients.iter_mut() {
+            let Some(channels) = settings.get_mut("channels").and_then(|item| item.as_array_mut())
+            else {
+                continue;
+            };
+            channels.retain(|channel| channel.as_str() != Some(name));
+            // No channel named would mean all of them.
+            if channels.is_empty() {
+                idle.push(recipient.get().to_owned());
+            }
+        }
+        idle.iter().for_each(|recipient| {
+            recipients.remove(recipient);
+        });
     }
 
     /// Names a recipient of sealed releases, in another's place if need be.

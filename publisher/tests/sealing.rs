@@ -211,6 +211,53 @@ fn a_line_that_went_missing_does_not_unseal_a_channel() {
 }
 
 #[test]
+fn a_channel_that_is_asked_to_be_sealed_is_sealed_whatever_farad_toml_said_of_it() {
+    let shop = sealed_shop(&["production"]);
+    // What an attempt leaves that came to nothing: settings of a channel that there is not.
+    let left = |settings: &str| {
+        let toml = fs::read_to_string(shop.path("farad.toml")).unwrap();
+        fs::write(shop.path("farad.toml"), format!("{toml}\n[channels.{settings}\n")).unwrap();
+    };
+    left("vault]\nkeep = 20");
+    shop.ok(&["channel", "add", "vault", "--sealed", "--no-passphrase"]);
+    shop.web("web", 1);
+    let released = shop.ok(&["release", "web", "--channel", "vault", "--version", "1.0.0"]);
+    assert!(released["recipients"].is_array(), "{released}");
+    let listed = shop.ok(&["channel", "list"]);
+    let vault = listed["channels"].as_array().unwrap().iter().find(|c| c["channel"] == "vault");
+    let vault = vault.unwrap();
+    assert_eq!((&vault["sealed"], &vault["keep"]), (&true.into(), &20.into()));
+    let said = String::from_utf8(shop.run(&["channel", "list"]).stdout).unwrap();
+    assert!(said.contains("vault: sealed, 1 release listed"), "{said}");
+    // Nor is one made open behind the back of whoever wrote that it is sealed.
+    left("closed]\nsealed = true");
+    let add = ["channel", "add", "closed", "--no-passphrase"];
+    shop.refuses(&add, "seal-differs", "--sealed");
+}
+
+#[test]
+fn a_channel_that_was_taken_away_leaves_no_settings_and_no_recipient_of_its_own() {
+    let shop = Shop::empty();
+    let init = ["init", "--app", APP, "--no-passphrase", "--sealed", "--threshold", "targets=2of2"];
+    shop.ok(&[&init[..], &["--channel", "beta", "--channel", "production"]].concat());
+    shop.ok(&["key", "recipient", "new", "testers", "--channel", "beta"]);
+    let both = ["--channel", "beta", "--channel", "production"];
+    shop.ok(&[&["key", "recipient", "new", "staff"][..], &both].concat());
+    // One of the two who sign for it is elsewhere: it is published by `farad sign`.
+    let (key, away) = (shop.path("keys/root/targets-2.pem"), shop.path("away.pem"));
+    fs::rename(&key, &away).unwrap();
+    let file = shop.waits(&["channel", "remove", "beta"]);
+    fs::rename(&away, &key).unwrap();
+    assert_eq!(shop.ok(&["sign", &file, "--yes"])["published"], true);
+    let toml = fs::read_to_string(shop.path("farad.toml")).unwrap();
+    assert!(!toml.contains("beta]") && !toml.contains("testers"), "{toml}");
+    let recipients = shop.ok(&["key", "recipient", "list"])["recipients"].clone();
+    let staff = recipients.as_array().unwrap().iter().find(|r| r["name"] == "staff").unwrap();
+    assert_eq!(staff["channels"], serde_json::json!(["production"]));
+    shop.ok(&["channel", "add", "beta", "--no-passphrase"]);
+}
+
+#[test]
 fn what_a_retired_key_opens_is_not_promoted() {
     let shop = sealed_shop(&["beta", "production"]);
     shop.ok(&["key", "recipient", "new", "app-2"]);

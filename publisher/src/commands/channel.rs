@@ -87,6 +87,13 @@ fn add(args: &Add, config: &Path, passphrases: &Passphrases) -> Result<Report> {
             format!("a repository has at most {CHANNELS} channels: phones look no further");
         return Err(Failure::new("too-large", message));
     }
+    let earlier = workspace.project.channels.get(channel.as_str());
+    if !args.sealed && earlier.is_some_and(|settings| settings.sealed) {
+        let message = format!(
+            "farad.toml says that {channel} is sealed; pass --sealed, or remove its settings there first"
+        );
+        return Err(Failure::new("seal-differs", message));
+    }
     let mut edit = Edit::default();
     add_roles(&mut edit, &workspace, &channel)?;
     let mut made = Vec::new();
@@ -141,13 +148,14 @@ fn list(config: &Path) -> Result<Report> {
         let may = workspace.current.authority().of(&channel.releases_role());
         let (need, of) = may.map_or((0, 0), |may| (may.role.threshold, may.role.keyids.len()));
         lines.push(format!(
-            "{channel}: {} listed, {need} of {of} keys sign them, the last {} are kept",
+            "{channel}: {}, {} listed, {need} of {of} keys sign them, the last {} are kept",
+            if settings.sealed { "sealed" } else { "open" },
             count(documents.releases.len(), "release"),
             settings.keep,
         ));
         all.push(json!({
             "channel": channel, "releases": documents.releases.len(), "threshold": need,
-            "keys": of, "keep": settings.keep,
+            "keys": of, "keep": settings.keep, "sealed": settings.sealed,
         }));
     }
     Ok(Report::new(lines.join("\n"), json!({ "channels": all })))

@@ -8,6 +8,8 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use farad::digest::{Digest, Hasher};
+use farad::id::Channel;
+use farad::trust::metadata::Targets;
 use serde_json::json;
 
 use super::{Outcome, Report, Workspace, dry_note, elsewhere};
@@ -15,7 +17,9 @@ use crate::change::{Change, Wait};
 use crate::failure::{Failure, Result};
 use crate::passphrase::Passphrases;
 use crate::pending;
+use crate::repository::Current;
 use crate::review::{Section, review};
+use crate::roles::Authority;
 
 /// Arguments of `farad sign`.
 #[derive(Debug, clap::Args)]
@@ -85,6 +89,12 @@ pub(crate) fn run(
         // It builds on a version that is no longer current: nobody can use it again.
         std::fs::remove_file(&args.file)
             .map_err(|error| Failure::file("removing", &args.file, &error))?;
+        let removed = removed_channels(change, current)?;
+        if !removed.is_empty() {
+            project.note(config, |notes| {
+                removed.iter().for_each(|channel| notes.remove_channel(channel.as_str()));
+            })?;
+        }
     }
     let signed: Vec<_> =
         added.iter().map(|(role, id)| format!("{role} by {}", project.label(id))).collect();
@@ -96,6 +106,16 @@ pub(crate) fn run(
     };
     let json = json!({ "changes": sections, "signed": signed });
     Ok(outcome.report(format!("{shown}\n\n{done}"), json))
+}
+
+/// The channels that a change takes away.
+fn removed_channels(change: &Change, current: &Current) -> Result<Vec<Channel>> {
+    let Some(targets) = change.drafts.get("targets") else { return Ok(Vec::new()) };
+    let targets: Targets = targets.read()?;
+    let left = Authority { root: &current.root, targets: &targets }.channels();
+    let mut removed = current.authority().channels();
+    removed.retain(|channel| !left.contains(channel));
+    Ok(removed)
 }
 
 /// What was found in a file that waits.
