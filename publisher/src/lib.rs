@@ -21,6 +21,7 @@ mod opening;
 mod passphrase;
 mod patches;
 mod pending;
+mod places;
 mod project;
 mod repository;
 mod review;

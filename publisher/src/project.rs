@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::commit::replace;
 use crate::failure::{Failure, Result};
+use crate::places;
 
 /// Its usual name.
 pub(crate) const FILE: &str = "farad.toml";
@@ -76,7 +77,7 @@ impl Default for ChannelSettings {
 }
 
 impl Project {
-    /// Reads a project file.
+    /// Reads a project file. Refuses one whose keys lie in the repository.
     pub(crate) fn load(path: &Path) -> Result<Self> {
         let text = fs::read_to_string(path).map_err(|error| {
             if error.kind() == std::io::ErrorKind::NotFound {
@@ -105,6 +106,7 @@ impl Project {
             }
         }
         project.base = path.parent().map(Path::to_owned).unwrap_or_default();
+        places::refuse_served(&project.keys(), &project.repository())?;
         Ok(project)
     }
 

@@ -249,7 +249,7 @@ impl Site {
         }
     }
 
-    /// The file that a URL names, if it lies in the folder.
+    /// The file that a URL names, if it is one of a repository's and lies in the folder.
     fn find(&self, url: &str) -> Option<Found> {
         let path = url.split(['?', '#']).next()?.strip_prefix('/')?;
         // Names in a repository need no escapes, so that none has to be undone safely.
@@ -257,7 +257,17 @@ impl Site {
         if path.contains('%') || path.split('/').any(|segment| segment.starts_with('.')) {
             return None;
         }
-        let file = File::open(self.folder.join(path)).ok()?;
+        if !is_of_repository(path) {
+            return None;
+        }
+        let (home, _) = path.split_once('/')?;
+        let home = self.folder.join(home).canonicalize().ok()?;
+        let place = self.folder.join(path).canonicalize().ok()?;
+        // A link may lead anywhere; a pipe keeps whoever opens it waiting.
+        if !place.starts_with(home) || !fs::metadata(&place).ok()?.is_file() {
+            return None;
+        }
+        let file = File::open(place).ok()?;
         let length = file.metadata().ok().filter(fs::Metadata::is_file)?.len();
         let mutable = path == "metadata/timestamp.json";
         let (etag, cache) = if mutable {
@@ -281,6 +291,16 @@ impl Site {
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^= z >> 31;
         ((z % 1_000_000) as f64) < share * 1_000_000.0
+    }
+}
+
+/// Whether a path is one that a repository has: nothing else that somebody keeps in its folder is
+/// handed out, least of all keys.
+fn is_of_repository(path: &str) -> bool {
+    match path.split_once('/') {
+        Some(("metadata" | "targets", rest)) => rest.ends_with(".json"),
+        Some(("blobs", name)) => name.parse::<Digest>().is_ok(),
+        _ => false,
     }
 }
 
@@ -366,10 +386,11 @@ mod tests {
     fn an_answer_that_stalls_is_otherwise_the_answer_to_its_request() {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("blobs")).unwrap();
-        fs::write(folder.path().join("blobs/a"), b"0123456789").unwrap();
+        let blob = format!("blobs/{}", Digest::of(b"0123456789"));
+        fs::write(folder.path().join(&blob), b"0123456789").unwrap();
         let faults = Faults { stall: 1.0, ..Faults::default() };
         let server = Server::start(folder.path(), 0, faults).unwrap();
-        let request = "GET /blobs/a HTTP/1.1\r\nHost: x\r\n";
+        let request = format!("GET /{blob} HTTP/1.1\r\nHost: x\r\n");
         let (head, half) = ask(&server, &format!("{request}Range: bytes=2-7\r\n\r\n"), 3);
         assert!(head.starts_with("HTTP/1.1 206 Partial Content\r\n"), "{head}");
         assert!(head.contains("\r\nContent-Range: bytes 2-7/10\r\n"), "{head}");
@@ -381,6 +402,31 @@ mod tests {
         assert!(head.contains("\r\nContent-Length: 10\r\n"), "{head}");
         assert!(!head.contains("Content-Range"), "{head}");
         assert_eq!(half, b"01234");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_file_of_a_repository_is_not_served() {
+        use std::os::unix::fs::symlink;
+        let folder = tempfile::tempdir().unwrap();
+        let at = |path: &str| folder.path().join(path);
+        let (blob, link) = (format!("blobs/{}", Digest::of(b"a")), Digest::of(b"b"));
+        for file in ["keys/root/root.pem", "blobs/root.pem", "metadata/1.root.json", &blob] {
+            fs::create_dir_all(at(file).parent().unwrap()).unwrap();
+            fs::write(at(file), b"x").unwrap();
+        }
+        symlink(at("keys/root/root.pem"), at(&format!("blobs/{link}"))).unwrap();
+        symlink(at("keys"), at("targets")).unwrap();
+        let server = Server::start(folder.path(), 0, Faults::default()).unwrap();
+        let status = |path: &str| {
+            let (head, _) = ask(&server, &format!("HEAD /{path} HTTP/1.1\r\nHost: x\r\n\r\n"), 0);
+            head.split(' ').nth(1).unwrap().to_owned()
+        };
+        assert_eq!((status("metadata/1.root.json"), status(&blob)), ("200".into(), "200".into()));
+        let link = format!("blobs/{link}");
+        for path in ["keys/root/root.pem", "blobs/root.pem", &link, "targets/root/root.pem"] {
+            assert_eq!(status(path), "404", "{path}");
+        }
     }
 
     #[test]

@@ -110,6 +110,43 @@ fn a_backup_that_would_comfort_nobody_is_refused() {
 }
 
 #[test]
+fn keys_never_lie_where_they_could_be_fetched() {
+    let shop = Shop::empty();
+    let init = ["init", "--app", APP, "--no-passphrase"];
+    for more in [&["--keys", "updates/keys"][..], &["--repo", "."], &["--keys", "updates"]] {
+        assert_eq!(shop.fails(&[&init[..], more].concat()).0, "unsafe-path", "{more:?}");
+    }
+    let outside = tempfile::tempdir().unwrap();
+    let elsewhere = outside.path().join("keys");
+    let more = ["--repo", ".", "--keys", elsewhere.to_str().unwrap()];
+    assert_eq!(shop.fails(&[&init[..], &more].concat()).0, "unsafe-path", "farad.toml is in it");
+    assert!(files(shop.home.path()).is_empty() && !shop.path("updates").exists());
+    assert!(!elsewhere.exists());
+    // Nor where somebody wrote so by hand, or a link leads there.
+    let shop = Shop::new();
+    shop.release("1.0.0", 1);
+    let toml = fs::read_to_string(shop.path("farad.toml")).unwrap();
+    let moved = toml.replace("keys = \"keys\"", "keys = \"updates/keys\"");
+    assert_ne!(moved, toml);
+    let tries: [&[&str]; 4] = [
+        &["key", "new", "alice", "--no-passphrase"],
+        &["key", "recipient", "new", "app"],
+        &["status"],
+        &["serve", "--port", "0"],
+    ];
+    fs::write(shop.path("farad.toml"), moved).unwrap();
+    for args in tries {
+        assert_eq!(shop.fails(args).0, "unsafe-path", "{args:?}");
+    }
+    fs::write(shop.path("farad.toml"), toml).unwrap();
+    fs::rename(shop.path("keys/online"), shop.path("updates/targets/online")).unwrap();
+    std::os::unix::fs::symlink("../updates/targets/online", shop.path("keys/online")).unwrap();
+    for args in tries {
+        assert_eq!(shop.fails(args).0, "unsafe-path", "{args:?}");
+    }
+}
+
+#[test]
 fn a_private_key_beside_another_ones_public_part_is_refused() {
     let shop = Shop::new();
     let copy = |from: &str, to: &str| {

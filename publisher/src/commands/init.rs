@@ -15,6 +15,7 @@ use crate::edit::Edit;
 use crate::failure::{Failure, Result};
 use crate::opening;
 use crate::passphrase::Passphrases;
+use crate::places;
 use crate::project::{ChannelSettings, Project, ROOT_FILE};
 use crate::roles::TOP_LEVEL;
 
@@ -64,6 +65,14 @@ pub(crate) fn run(init: &Init, config: &Path, passphrases: &Passphrases) -> Resu
         recipients: BTreeMap::new(),
         base,
     };
+    places::refuse_served(&project.keys(), &project.repository())?;
+    if places::real(config)?.starts_with(places::real(&project.repository())?) {
+        let message = format!(
+            "{} would lie inside the repository; give that a folder of its own with --repo",
+            config.display()
+        );
+        return Err(Failure::new("unsafe-path", message));
+    }
     for path in [config.to_owned(), project.root_file(), project.repository(), project.keys()] {
         let taken =
             path.is_file() || fs::read_dir(&path).is_ok_and(|mut found| found.next().is_some());
