@@ -94,10 +94,7 @@ fn a_backup_holds_the_same_files_and_is_proven_to_open() {
 #[test]
 fn a_backup_that_would_comfort_nobody_is_refused() {
     let mut shop = locked();
-    let nothing_copied = |shop: &Shop| {
-        let copies = files(&shop.path("stick"));
-        assert!(copies.is_empty(), "{:?}", copies.keys());
-    };
+    let nothing_copied = |shop: &Shop| assert!(!shop.path("stick").exists());
     fs::write(shop.path("wrong"), "something else\n").unwrap();
     shop.passphrases = Some(shop.path("wrong"));
     assert_eq!(shop.fails(&["key", "backup", "stick"]).0, "wrong-passphrase");
@@ -107,6 +104,29 @@ fn a_backup_that_would_comfort_nobody_is_refused() {
     let open = Shop::new();
     assert_eq!(open.fails(&["key", "backup", "stick"]).0, "key-unencrypted");
     nothing_copied(&open);
+}
+
+#[test]
+fn a_backup_that_is_refused_makes_nothing_and_no_folder_is_closed_that_it_did_not_make() {
+    let shop = locked();
+    let mode = |path: &str| fs::metadata(shop.path(path)).unwrap().permissions().mode() & 0o777;
+    let set = |path: &str, mode| {
+        fs::set_permissions(shop.path(path), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    set("updates", 0o755);
+    for inside in ["updates", "updates/sub", "updates/blobs/../sub"] {
+        assert_eq!(shop.fails(&["key", "backup", inside]).0, "unsafe-path");
+    }
+    assert_eq!(mode("updates"), 0o755);
+    assert!(!shop.path("updates/sub").exists());
+    // A stick is often mounted in a way that its folders say nothing of.
+    fs::create_dir_all(shop.path("stick/online")).unwrap();
+    for folder in ["stick", "stick/online"] {
+        set(folder, 0o755);
+    }
+    shop.ok(&["key", "backup", "stick"]);
+    assert_eq!((mode("stick"), mode("stick/online"), mode("stick/root")), (0o755, 0o755, 0o700));
+    assert_eq!(mode("stick/online/timestamp.pem"), 0o600);
 }
 
 #[test]

@@ -9,19 +9,19 @@ use zeroize::Zeroizing;
 use crate::commit::{folder_of, sync_folder_of};
 use crate::failure::{Failure, Result};
 
-/// Makes a folder for its owner alone.
+/// Makes a folder for its owner alone. One that is there already stays as it is: what is in it is for
+/// its owner alone by itself.
 #[cfg(unix)]
 pub(crate) fn private_folder(folder: &Path) -> Result<()> {
-    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+    use std::os::unix::fs::DirBuilderExt;
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(folder)
-        .and_then(|()| fs::set_permissions(folder, fs::Permissions::from_mode(0o700)))
         .map_err(|error| Failure::file("making", folder, &error))
 }
 
-/// Makes a folder for its owner alone.
+/// Makes a folder for its owner alone, as far as the system knows such a thing.
 #[cfg(not(unix))]
 pub(crate) fn private_folder(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).map_err(|error| Failure::file("making", folder, &error))

@@ -4,7 +4,8 @@
 //! alone, each compared with its original: signing keys, and the publisher's own opening keys, without
 //! which old sealed releases stay closed. An app's opening key is none of them: it ships in the app.
 //! Refuses: a key without a passphrase; one that its passphrase does not open, since such a copy would
-//! comfort nobody; a folder inside the repository.
+//! comfort nobody; a folder inside the repository. Nothing is made before all of that is looked at, and
+//! a folder that is there already keeps its mode.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use crate::failure::{Failure, Result};
 use crate::keys::{self, Keys, private_folder, write_private};
 use crate::opening;
 use crate::passphrase::Passphrases;
+use crate::places;
 use crate::project::Project;
 
 /// Arguments of `farad key backup`.
@@ -30,14 +32,7 @@ pub(super) struct Backup {
 
 pub(super) fn run(args: &Backup, config: &Path, passphrases: &Passphrases) -> Result<Report> {
     let project = Project::load(config)?;
-    private_folder(&args.to)?;
-    let real = |path: &Path| {
-        path.canonicalize().map_err(|error| Failure::file("looking at", path, &error))
-    };
-    if real(&args.to)?.starts_with(real(&project.repository())?) {
-        let message = "that is inside the repository: everybody could fetch the keys";
-        return Err(Failure::new("unsafe-path", message));
-    }
+    places::refuse_served(&args.to, &project.repository())?;
     let keys = Keys::new(project.keys(), passphrases.clone());
     let wanted = |group: &str| args.group.is_none_or(|only| only == group);
     let mut signing = keys.found()?;
