@@ -27,6 +27,7 @@ mod repository;
 mod review;
 mod roles;
 pub mod serve;
+mod temporary;
 mod webfolder;
 
 pub use failure::Failure;

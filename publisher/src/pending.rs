@@ -21,7 +21,7 @@ use farad::trust::metadata::{TargetFile, Targets};
 use farad::{json, limits};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tempfile::{NamedTempFile, TempDir};
+use tempfile::TempDir;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
@@ -30,6 +30,7 @@ use crate::edit::BlobSource;
 use crate::failure::{Failure, Result};
 use crate::project::Project;
 use crate::repository::{Current, Repository, listed_sequences, target_file};
+use crate::temporary;
 
 const SCHEMA: u64 = 1;
 const PAPER: &str = "pending.json";
@@ -52,7 +53,7 @@ pub(crate) fn write(path: &Path, change: &Change, app: &AppId) -> Result<()> {
     let folder = folder.unwrap_or(Path::new("."));
     let failed = |error: std::io::Error| Failure::file("writing", path, &error);
     fs::create_dir_all(folder).map_err(failed)?;
-    let temporary = NamedTempFile::new_in(folder).map_err(failed)?;
+    let temporary = temporary::new_in(folder).map_err(failed)?;
     let mut roles = BTreeMap::new();
     for (role, draft) in &change.drafts {
         let file = json::parse(&draft.to_bytes()?).map_err(|e| malformed(&e))?;

@@ -11,12 +11,17 @@ use farad::id::{AppId, Channel};
 use farad::seal::RecipientKey;
 use serde::{Deserialize, Serialize};
 
-use crate::commit::replace;
+use crate::commit::{self, Locked};
 use crate::failure::{Failure, Result};
-use crate::places;
+use crate::keys::GROUPS;
+use crate::repository::Repository;
+use crate::temporary::{self, replace};
+use crate::{opening, places};
 
 /// Its usual name.
 pub(crate) const FILE: &str = "farad.toml";
+/// The folder of changes that wait for signatures, beside it.
+pub(crate) const PENDING: &str = "pending";
 /// The trust anchor to ship in the app.
 pub(crate) const ROOT_FILE: &str = "farad-root.json";
 
@@ -110,6 +115,30 @@ impl Project {
         Ok(project)
     }
 
+    /// Reads a project file while nothing else changes it, its keys or its repository, for as long as
+    /// the lock is held; and removes what commands left that died meanwhile. Refuses one without a
+    /// repository.
+    pub(crate) fn hold(path: &Path) -> Result<(Self, Locked)> {
+        let before = Self::load(path)?;
+        let repository = Repository { folder: before.repository() };
+        if !repository.folder.join("metadata").is_dir() {
+            let message = format!("there is no repository at {}", repository.folder.display());
+            return Err(Failure::new("no-repository", message));
+        }
+        let lock = commit::lock(&repository)?;
+        // Whoever had the lock may have changed it.
+        let project = Self::load(path)?;
+        if project.repository != before.repository {
+            let message = "somebody else changed farad.toml meanwhile; run the command again";
+            return Err(Failure::new("conflict", message));
+        }
+        let groups = GROUPS.into_iter().chain([opening::GROUP]);
+        groups.for_each(|group| temporary::remove_strays(&project.keys().join(group)));
+        temporary::remove_strays(commit::folder_of(path));
+        temporary::remove_strays(&project.base.join(PENDING));
+        Ok((project, lock))
+    }
+
     /// Writes a new project file.
     pub(crate) fn save(&self, path: &Path) -> Result<()> {
         let text = toml::to_string(self)
@@ -151,7 +180,8 @@ impl Project {
         Ok((name.parse().map_err(|_| unknown())?, settings))
     }
 
-    /// Changes the file at `path`, and leaves what its owner wrote in it as it is.
+    /// Changes the file at `path`, and leaves what its owner wrote in it as it is. Only for whoever
+    /// [holds](Self::hold) the project.
     pub(crate) fn note(&self, path: &Path, change: impl FnOnce(&mut Notes)) -> Result<()> {
         let text = fs::read_to_string(path).map_err(|e| Failure::file("reading", path, &e))?;
         let document = text.parse().map_err(|error: toml_edit::TomlError| {

@@ -72,7 +72,56 @@ fn a_command_that_dies_while_it_writes_a_key_leaves_no_half_of_it() {
     assert!(ended.status.signal().is_some(), "{ended:?}");
     assert_eq!(keys(&shop), before);
     shop.ok(&["status"]);
+    // What it left is a private key that no list shows: the next command removes it, and nothing else.
+    let strays = || {
+        let all = files(&shop.path("keys")).into_keys();
+        all.filter(|path| path.extension().is_some_and(|e| e == "tmp")).collect::<Vec<_>>()
+    };
+    assert_eq!(strays().len(), 1, "{:?}", strays());
+    fs::write(shop.path("keys/release/mine.tmp"), "").unwrap();
     shop.ok(&new);
+    assert_eq!(strays(), [Path::new("release/mine.tmp")]);
+    assert_eq!(keys(&shop).len(), before.len() + 2);
+}
+
+#[test]
+fn commands_that_change_farad_toml_at_once_lose_nothing_of_each_other() {
+    let shop = Shop::new();
+    shop.ok(&["key", "recipient", "renew", "--no-passphrase"]);
+    for n in 1..=3 {
+        shop.ok(&["key", "recipient", "new", &format!("old-{n}")]);
+    }
+    let mut all = vec![
+        vec!["channel", "add", "beta", "--no-passphrase"],
+        vec!["key", "add", "production", "--holder", "alice", "--no-passphrase"],
+    ];
+    let (new, old) = (["new-1", "new-2", "new-3"], ["old-1", "old-2", "old-3"]);
+    all.extend(new.iter().map(|name| vec!["key", "recipient", "new", name]));
+    all.extend(old.iter().map(|name| vec!["key", "recipient", "retire", name]));
+    let started: Vec<_> =
+        all.iter().map(|args| shop.command(args).stdout(Stdio::null()).spawn().unwrap()).collect();
+    for (mut child, args) in started.into_iter().zip(&all) {
+        assert!(child.wait().unwrap().success(), "{args:?}");
+    }
+    let toml = fs::read_to_string(shop.path("farad.toml")).unwrap();
+    for there in ["[channels.beta]", "\"alice\"", "[recipients.new-1]", "[recipients.new-2]"] {
+        assert!(toml.contains(there), "{there}: {toml}");
+    }
+    assert!(toml.contains("[recipients.new-3]") && !toml.contains("[recipients.old"), "{toml}");
+}
+
+#[test]
+fn farad_toml_is_replaced_through_no_name_that_somebody_could_have_put_there() {
+    let shop = Shop::new();
+    let (toml, precious) = (shop.path("farad.toml"), shop.path("precious"));
+    fs::write(&precious, "mine").unwrap();
+    std::os::unix::fs::symlink("precious", shop.path(".farad.toml.tmp")).unwrap();
+    fs::set_permissions(&toml, fs::Permissions::from_mode(0o640)).unwrap();
+    shop.ok(&["key", "recipient", "renew", "--no-passphrase"]);
+    assert_eq!(fs::read(&precious).unwrap(), b"mine");
+    let found = fs::symlink_metadata(&toml).unwrap();
+    assert!(found.is_file());
+    assert_eq!(found.permissions().mode() & 0o777, 0o640, "its owner's mode stays");
 }
 
 #[test]

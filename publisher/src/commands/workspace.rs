@@ -17,11 +17,8 @@ use crate::failure::{Failure, Result};
 use crate::keys::Keys;
 use crate::passphrase::Passphrases;
 use crate::pending;
-use crate::project::{ChannelSettings, Project};
+use crate::project::{ChannelSettings, PENDING, Project};
 use crate::repository::{ChannelDocuments, Current, Repository};
-
-/// The folder of changes that wait for signatures, beside `farad.toml`.
-const PENDING: &str = "pending";
 
 /// A project, its repository as it is, and the keys that are here.
 pub(crate) struct Workspace {
@@ -65,15 +62,21 @@ impl Workspace {
     }
 
     fn load(config: &Path, passphrases: &Passphrases, change: bool) -> Result<Self> {
-        let project = Project::load(config)?;
+        let (project, lock) = if change {
+            let (project, lock) = Project::hold(config)?;
+            (project, Some(lock))
+        } else {
+            (Project::load(config)?, None)
+        };
         let repository = Repository { folder: project.repository() };
         if !repository.folder.join("metadata").is_dir() {
             let message = format!("there is no repository at {}", repository.folder.display());
             return Err(Failure::new("no-repository", message));
         }
-        let change = change || commit::is_unfinished(&repository)?;
-        let lock = if change { Some(commit::lock(&repository)?) } else { None };
-        if lock.is_some() {
+        if commit::is_unfinished(&repository)? {
+            if !change {
+                return Self::load(config, passphrases, true);
+            }
             commit::finish(&repository)?;
         }
         let path = project.root_file();

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::commit::{folder_of, sync_folder_of};
 use crate::failure::{Failure, Result};
+use crate::temporary;
 
 /// Makes a folder for its owner alone. One that is there already stays as it is: what is in it is for
 /// its owner alone by itself.
@@ -28,11 +29,11 @@ pub(crate) fn private_folder(folder: &Path) -> Result<()> {
 }
 
 /// Writes a new file for its owner alone. It is there whole or not at all: half a key would stop every
-/// later command. A process that is killed meanwhile leaves a file with a name that no key has.
+/// later command. A process that is killed meanwhile leaves a file with a name that no key has, which
+/// the next command removes.
 pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
     let failed = |error: std::io::Error| Failure::file("writing", path, &error);
-    // For its owner alone from the first moment, by the crate's own default.
-    let mut file = tempfile::NamedTempFile::new_in(folder_of(path)).map_err(failed)?;
+    let mut file = temporary::new_in(folder_of(path)).map_err(failed)?;
     file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
     file.persist_noclobber(path).map_err(|error| failed(error.error))?;
     sync_folder_of(path).map_err(failed)

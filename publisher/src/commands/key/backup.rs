@@ -19,6 +19,7 @@ use crate::opening;
 use crate::passphrase::Passphrases;
 use crate::places;
 use crate::project::Project;
+use crate::temporary;
 
 /// Arguments of `farad key backup`.
 #[derive(Debug, clap::Args)]
@@ -31,7 +32,7 @@ pub(super) struct Backup {
 }
 
 pub(super) fn run(args: &Backup, config: &Path, passphrases: &Passphrases) -> Result<Report> {
-    let project = Project::load(config)?;
+    let (project, _lock) = Project::hold(config)?;
     places::refuse_served(&args.to, &project.repository())?;
     let keys = Keys::new(project.keys(), passphrases.clone());
     let wanted = |group: &str| args.group.is_none_or(|only| only == group);
@@ -62,6 +63,7 @@ pub(super) fn run(args: &Backup, config: &Path, passphrases: &Passphrases) -> Re
         let public = keys.public_path(group, name);
         let folder = args.to.join(group);
         private_folder(&folder)?;
+        temporary::remove_strays(&folder);
         // An opening key has no public part beside it: farad.toml names it.
         for from in [keys.path(group, name)].into_iter().chain(Some(public).filter(|p| p.exists()))
         {

@@ -25,7 +25,11 @@ pub(super) struct New {
 
 pub(super) fn run(args: &New, config: &Path, passphrases: &Passphrases) -> Result<Report> {
     keys::check_name(&args.name)?;
-    let project = Project::load(config)?;
+    let (project, _lock) = match Project::hold(config) {
+        // The machine of somebody who signs elsewhere may have none, and nobody works on it then.
+        Err(failure) if failure.code == "no-repository" => (Project::load(config)?, None),
+        held => held.map(|(project, lock)| (project, Some(lock)))?,
+    };
     let keys = Keys::new(project.keys(), passphrases.clone());
     let slot = (!args.no_passphrase).then_some(args.name.as_str());
     let id = keys.make(args.group, &args.name, slot)?.id;

@@ -13,6 +13,7 @@ use farad::seal::{RecipientKey, Sealer};
 use serde_json::json;
 
 use crate::commands::{Report, Workspace};
+use crate::commit::Locked;
 use crate::failure::{Failure, Result};
 use crate::keys::{self, Keys};
 use crate::opening::{self, GROUP, OWN};
@@ -101,7 +102,7 @@ pub(super) fn run(
 }
 
 fn new(args: &New, config: &Path, passphrases: &Passphrases) -> Result<Report> {
-    let project = checked(config, &args.name, &args.channels)?;
+    let (project, _lock) = checked(config, &args.name, &args.channels)?;
     let keys = Keys::new(project.keys(), passphrases.clone());
     let path = keys.path(GROUP, &args.name);
     // A key that is there already, such as a retired one, is taken as it is.
@@ -122,7 +123,7 @@ fn new(args: &New, config: &Path, passphrases: &Passphrases) -> Result<Report> {
 }
 
 fn renew(args: &Renew, config: &Path, passphrases: &Passphrases) -> Result<Report> {
-    let project = Project::load(config)?;
+    let (project, _lock) = Project::hold(config)?;
     let keys = Keys::new(project.keys(), passphrases.clone());
     let key = opening::renew(&keys, (!args.no_passphrase).then_some(GROUP))?;
     let settings = opening::recipient(key, &[]);
@@ -138,7 +139,7 @@ fn renew(args: &Renew, config: &Path, passphrases: &Passphrases) -> Result<Repor
 }
 
 fn add(args: &Add, config: &Path) -> Result<Report> {
-    let project = checked(config, &args.name, &args.channels)?;
+    let (project, _lock) = checked(config, &args.name, &args.channels)?;
     let text = fs::read_to_string(&args.key)
         .map_err(|error| Failure::file("reading the public key", &args.key, &error))?;
     let key = RecipientKey::from_pem(&text).map_err(|_| {
@@ -159,10 +160,10 @@ fn add(args: &Add, config: &Path) -> Result<Report> {
     Ok(Report::new(text, json!({ "name": args.name, "kid": key.id() })))
 }
 
-/// The project, if it may get a recipient of this name.
-fn checked(config: &Path, name: &str, channels: &[String]) -> Result<Project> {
+/// The project, held, if it may get a recipient of this name.
+fn checked(config: &Path, name: &str, channels: &[String]) -> Result<(Project, Locked)> {
     keys::check_name(name)?;
-    let project = Project::load(config)?;
+    let (project, lock) = Project::hold(config)?;
     if name == OWN || name.starts_with(&format!("{OWN}-")) {
         let message =
             format!("{OWN} is the publisher's own key; `farad key recipient renew` makes another");
@@ -178,7 +179,7 @@ fn checked(config: &Path, name: &str, channels: &[String]) -> Result<Project> {
             return Err(Failure::new("not-sealed", message));
         }
     }
-    Ok(project)
+    Ok((project, lock))
 }
 
 fn list(config: &Path) -> Result<Report> {
@@ -214,7 +215,7 @@ fn list(config: &Path) -> Result<Report> {
 }
 
 fn retire(args: &Retire, config: &Path) -> Result<Report> {
-    let mut project = Project::load(config)?;
+    let (mut project, _lock) = Project::hold(config)?;
     if args.name == OWN {
         let message = "the publisher's own key stays a recipient: patches and promotions need it";
         return Err(Failure::new("no-recipient", message));

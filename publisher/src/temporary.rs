@@ -1,0 +1,91 @@
+//! Files in the making. Each has a name that nothing else has, so that nobody can know it beforehand,
+//! and takes its place whole or not at all; what a command that died left is removed by the next one
+//! that holds the lock.
+
+use std::fs::{self, File};
+use std::path::Path;
+
+use tempfile::{Builder, NamedTempFile};
+
+use crate::commit::{folder_of, sync_folder_of};
+use crate::failure::{Failure, Result};
+
+const PREFIX: &str = ".farad-";
+const RANDOM: usize = 6;
+const SUFFIX: &str = ".tmp";
+
+/// A new file in a folder, for its owner alone.
+pub(crate) fn new_in(folder: &Path) -> std::io::Result<NamedTempFile> {
+    named().tempfile_in(folder)
+}
+
+/// Replaces a file that anybody may read, and that its owner gave whatever mode it has.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
+    write(path, bytes).map_err(|error| Failure::file("writing", path, &error))
+}
+
+fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let mut file = public_in(folder_of(path))?;
+    if let Ok(found) = fs::metadata(path) {
+        file.as_file().set_permissions(found.permissions())?;
+    }
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    let _: File = file.persist(path)?;
+    sync_folder_of(path)
+}
+
+#[cfg(unix)]
+fn public_in(folder: &Path) -> std::io::Result<NamedTempFile> {
+    use std::os::unix::fs::PermissionsExt as _;
+    // Less what the umask takes away.
+    named().permissions(fs::Permissions::from_mode(0o666)).tempfile_in(folder)
+}
+
+#[cfg(not(unix))]
+fn public_in(folder: &Path) -> std::io::Result<NamedTempFile> {
+    new_in(folder)
+}
+
+fn named() -> Builder<'static, 'static> {
+    let mut builder = Builder::new();
+    builder.prefix(PREFIX).rand_bytes(RANDOM).suffix(SUFFIX);
+    builder
+}
+
+/// Removes what commands that died left in a folder, and nothing else. One that stays is in nobody's
+/// way.
+pub(crate) fn remove_strays(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+        if is_file && entry.file_name().to_str().is_some_and(is_ours) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+fn is_ours(name: &str) -> bool {
+    let random = name.strip_prefix(PREFIX).and_then(|rest| rest.strip_suffix(SUFFIX));
+    random.is_some_and(|random| {
+        random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strays_are_removed_and_nothing_that_is_somebody_elses() {
+        let home = tempfile::tempdir().unwrap();
+        let (_, stray) = new_in(home.path()).unwrap().keep().unwrap();
+        let others = [".tmpAbCdEf", ".farad-notes.tmp", "root.pem", ".farad-.tmp"];
+        others.iter().for_each(|name| fs::write(home.path().join(name), "").unwrap());
+        fs::create_dir(home.path().join(".farad-AbCdEf.tmp")).unwrap();
+        remove_strays(home.path());
+        assert!(!stray.exists());
+        assert_eq!(fs::read_dir(home.path()).unwrap().count(), others.len() + 1);
+        remove_strays(&home.path().join("none"));
+    }
+}
