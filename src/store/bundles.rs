@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 
-use super::disk::{Disk, Held, TEMPORARY};
+use super::disk::{Disk, Held, TEMPORARY, read_small};
 use crate::digest::{Digest, Hasher};
 use crate::id::BundleId;
 use crate::limits;
@@ -37,6 +37,10 @@ pub(super) fn staging_files(id: &BundleId) -> String {
 /// Begins to stage `id`, from nothing.
 pub(super) fn begin(disk: &dyn Disk, id: &BundleId) -> io::Result<()> {
     let staged = format!("{STAGING}/{id}");
+    if disk.length(STAGING)?.is_some() {
+        // Damage: a file where the folder was.
+        disk.remove_file(STAGING)?;
+    }
     if let Err(error) = disk.remove_folder(&staged) {
         // What cannot be removed can often be moved.
         log::warn!("{staged}: {error}");
@@ -158,7 +162,7 @@ pub(super) fn ids(disk: &dyn Disk) -> io::Result<Vec<BundleId>> {
 /// The signed manifest of a bundle: its digest is the id, so it cannot have become another's.
 pub(super) fn manifest(disk: &dyn Disk, id: &BundleId) -> io::Result<Option<Manifest>> {
     let path = format!("{BUNDLES}/{id}/manifest.json");
-    let bytes = sized(disk.read(&path, limits::MANIFEST))?;
+    let bytes = read_small(disk, &path, limits::MANIFEST)?;
     let sound = bytes.filter(|bytes| bundle_id(bytes) == *id);
     Ok(sound.and_then(|bytes| Manifest::parse_any(&bytes).ok()))
 }
@@ -170,21 +174,13 @@ pub(super) fn index(disk: &dyn Disk, id: &BundleId) -> io::Result<Option<Index>>
 
 /// The bytes of the index, if they have the digest that the marker names.
 fn index_bytes(disk: &dyn Disk, id: &BundleId) -> io::Result<Option<Vec<u8>>> {
-    let marker = sized(disk.read(&format!("{BUNDLES}/{id}/committed"), 256))?;
+    let marker = read_small(disk, &format!("{BUNDLES}/{id}/committed"), 256)?;
     let identity = marker.as_deref().and_then(|marker| {
         let text = std::str::from_utf8(marker).ok()?;
         text.strip_prefix("farad-bundle 1\n")?.strip_suffix('\n')?.parse::<Digest>().ok()
     });
-    let bytes = sized(disk.read(&format!("{BUNDLES}/{id}/index"), limits::INDEX))?;
+    let bytes = read_small(disk, &format!("{BUNDLES}/{id}/index"), limits::INDEX)?;
     Ok(bytes.filter(|bytes| identity == Some(Digest::of(bytes))))
-}
-
-/// A file that is longer than ours can be is damaged, which is not an I/O error.
-fn sized(read: io::Result<Option<Vec<u8>>>) -> io::Result<Option<Vec<u8>>> {
-    match read {
-        Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(None),
-        read => read,
-    }
 }
 
 /// Whether a bundle is complete and, as far as a start can tell, undamaged: marker, index, the

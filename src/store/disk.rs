@@ -90,6 +90,15 @@ pub(crate) fn replace(disk: &dyn Disk, folder: &str, name: &str, bytes: &[u8]) -
     disk.sync_folder(folder)
 }
 
+/// A small file of ours, or nothing: one that is longer than ours can be is damaged, and as good as
+/// none.
+pub(crate) fn read_small(disk: &dyn Disk, path: &str, limit: u64) -> io::Result<Option<Vec<u8>>> {
+    match disk.read(path, limit) {
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(None),
+        read => read,
+    }
+}
+
 /// Takes a lock that others hold for moments only; nothing if somebody has it for longer.
 pub(crate) fn lock_soon(disk: &dyn Disk, path: &str) -> io::Result<Option<Box<dyn Held>>> {
     for attempt in 0..TRIES {

@@ -29,7 +29,12 @@ pub struct Tombstone {
 
 /// Launches of `id` that no `ready` followed, and whether one of them was given back.
 pub(super) fn launches(disk: &dyn Disk, id: &BundleId) -> io::Result<(u32, bool)> {
-    let bytes = disk.read(&format!("{MARKS}/{id}"), LIMIT)?.unwrap_or_default();
+    let bytes = match disk.read(&format!("{MARKS}/{id}"), LIMIT) {
+        Ok(bytes) => bytes.unwrap_or_default(),
+        // Nobody launched it as often: damage, of which the stricter reading counts too.
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => return Ok((u32::MAX, true)),
+        Err(error) => return Err(error),
+    };
     // A byte that is neither, after some damage, counts: the stricter reading.
     let excused = bytes.contains(&GIVEN_BACK);
     let launches = bytes.iter().filter(|byte| **byte != GIVEN_BACK).count();
@@ -132,6 +137,14 @@ mod tests {
         assert_eq!(launches(&disk.after_power_cut(), &id).unwrap(), (3, true));
         forget_marks(&disk, &id).unwrap();
         assert_eq!(launches(&disk.after_power_cut(), &id).unwrap(), (0, false));
+    }
+
+    #[test]
+    fn more_marks_than_there_can_be_are_too_many_launches_and_no_error() {
+        let (disk, id) = (MemoryDisk::new(), BundleId(Digest::of(b"1")));
+        mark(&disk, &id).unwrap();
+        disk.append(&format!("{MARKS}/{id}")).unwrap().write_all(&[0; 5000]).unwrap();
+        assert_eq!(launches(&disk, &id).unwrap(), (u32::MAX, true));
     }
 
     #[test]

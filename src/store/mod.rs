@@ -110,7 +110,7 @@ impl Store {
     pub fn install_id(&self, random: &dyn Random) -> Result<InstallId> {
         let failed = |error| Error::storage("the install id", error);
         let kept = || -> Result<Option<InstallId>> {
-            let bytes = self.disk.read(INSTALL_ID, 64).map_err(failed)?;
+            let bytes = disk::read_small(&*self.disk, INSTALL_ID, 64).map_err(failed)?;
             Ok(bytes.and_then(|bytes| std::str::from_utf8(&bytes).ok()?.parse().ok()))
         };
         if let Some(id) = kept()? {

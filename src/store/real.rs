@@ -120,7 +120,11 @@ impl Disk for RealDisk {
     }
 
     fn remove_folder(&self, path: &str) -> io::Result<()> {
-        optional(fs::remove_dir_all(self.at(path))).map(|_| ())
+        match optional(fs::remove_dir_all(self.at(path))) {
+            // Something put a file there.
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => self.remove_file(path),
+            removed => removed.map(|_| ()),
+        }
     }
 
     fn lock(&self, path: &str, exclusive: bool) -> io::Result<Option<Box<dyn Held>>> {
@@ -219,6 +223,8 @@ mod tests {
         assert_eq!(disk.length("a/b").unwrap(), None);
         assert_eq!(disk.list("a").unwrap(), [Entry { name: "b".to_owned(), folder: true }]);
         disk.remove_folder("a").unwrap();
+        disk.remove_folder("a").unwrap();
+        disk.create("a").unwrap();
         disk.remove_folder("a").unwrap();
         assert_eq!(disk.list("a").unwrap(), []);
         assert!(disk.free().unwrap() > 0);

@@ -5,7 +5,7 @@
 //! itself. Slot: 64 hex digits of SHA-256 over the rest, a line feed, JSON with `schema`, spaces up
 //! to a fixed length: written in place, so that `ready` needs no room on a full disk.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 
 use serde::{Deserialize, Serialize};
 
@@ -56,12 +56,15 @@ pub(super) fn save(disk: &dyn Disk, record: &mut Record) -> io::Result<()> {
 }
 
 fn read(disk: &dyn Disk, slot: &str) -> io::Result<Option<Record>> {
-    match disk.read(slot, LENGTH as u64) {
-        Ok(bytes) => Ok(bytes.and_then(|bytes| decode(&bytes))),
-        // Too long to be ours.
-        Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(None),
-        Err(error) => Err(error),
-    }
+    let file = match disk.open(slot) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    // Written in place: what some damage put behind it stays there, and is none of it.
+    let mut bytes = Vec::new();
+    file.take(LENGTH as u64).read_to_end(&mut bytes)?;
+    Ok(decode(&bytes))
 }
 
 fn encode(record: &Record) -> io::Result<Vec<u8>> {
@@ -127,6 +130,20 @@ mod tests {
         assert_eq!(load(&disk).unwrap(), Some(first));
         save(&disk, &mut record).unwrap();
         assert_eq!(load(&disk).unwrap(), Some(record));
+    }
+
+    #[test]
+    fn slots_that_grew_are_read_and_written_as_ever() {
+        let disk = MemoryDisk::new();
+        let mut record = record();
+        for generation in 1..=6 {
+            for slot in SLOTS {
+                disk.append(slot).unwrap().write_all(b"more").unwrap();
+            }
+            save(&disk, &mut record).unwrap();
+            assert_eq!(load(&disk).unwrap(), Some(record.clone()));
+            assert_eq!(record.generation, generation);
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::Updater;
 use crate::boot::Event;
 use crate::error::{Error, Result};
 use crate::id::Channel;
-use crate::store::disk::replace;
+use crate::store::disk::{read_small, replace};
 
 /// The file that holds the choice. No part of the record: losing that must not change channels.
 const FILE: &str = "channel";
@@ -18,7 +18,7 @@ impl Updater {
     /// # Errors
     /// Storage errors.
     pub fn channel(&self) -> Result<Channel> {
-        let kept = self.store.disk().read(FILE, 64);
+        let kept = read_small(&**self.store.disk(), FILE, 64);
         let kept = kept.map_err(|error| Error::storage("reading the channel", error))?;
         let kept = kept.and_then(|bytes| std::str::from_utf8(&bytes).ok()?.parse().ok());
         let chosen = kept.filter(|channel| self.config.allowed_channels.contains(channel));

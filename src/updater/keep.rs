@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::limits;
-use crate::store::disk::{Disk, replace};
+use crate::store::disk::{Disk, read_small, replace};
 use crate::trust::Keep;
 
 const FOLDER: &str = "trust";
@@ -31,12 +31,8 @@ fn place(name: &str) -> (String, &str) {
 impl Keep for DiskKeep {
     fn load(&self, name: &str) -> Result<Option<Vec<u8>>> {
         let path = format!("{FOLDER}/{name}");
-        match self.disk.read(&path, limits::ROLE) {
-            Ok(bytes) => Ok(bytes),
-            // Longer than anything trust keeps: damage, and as good as nothing.
-            Err(error) if error.kind() == std::io::ErrorKind::InvalidData => Ok(None),
-            Err(error) => Err(Error::storage(path, error)),
-        }
+        let read = read_small(&*self.disk, &path, limits::ROLE);
+        read.map_err(|error| Error::storage(path, error))
     }
 
     fn save(&mut self, name: &str, bytes: &[u8]) -> Result<()> {

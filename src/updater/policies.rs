@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::id::{AppId, Channel};
 use crate::limits;
 use crate::rollout::Policy;
-use crate::store::disk::{Disk, replace};
+use crate::store::disk::{Disk, read_small, replace};
 
 const FOLDER: &str = "policies";
 
@@ -20,8 +20,8 @@ const FOLDER: &str = "policies";
 pub(crate) fn load(disk: &dyn Disk, app: &AppId, channel: &Channel) -> Result<Option<Policy>> {
     let path = format!("{FOLDER}/{channel}");
     // The digest and its line feed come on top.
-    let Some(file) = disk.read(&path, limits::ROLE + 65).map_err(|e| Error::storage(&path, e))?
-    else {
+    let file = read_small(disk, &path, limits::ROLE + 65);
+    let Some(file) = file.map_err(|error| Error::storage(&path, error))? else {
         return Ok(None);
     };
     let sound = file.split_at_checked(64).and_then(|(digest, rest)| {

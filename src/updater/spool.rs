@@ -62,6 +62,10 @@ pub(super) fn folder(blob: &Digest) -> String {
 pub(super) fn keep<'b>(disk: &dyn Disk, blobs: impl Iterator<Item = &'b Blob>) -> Result<()> {
     let removing = |error| Error::storage("removing downloads", error);
     let kept: HashSet<String> = blobs.map(|blob| blob.sha256.to_string()).collect();
+    if disk.length(FOLDER).map_err(removing)?.is_some() {
+        // Damage: a file where the folder was.
+        disk.remove_file(FOLDER).map_err(removing)?;
+    }
     for entry in disk.list(FOLDER).map_err(removing)? {
         if !kept.contains(&entry.name) {
             disk.remove_folder(&format!("{FOLDER}/{}", entry.name)).map_err(removing)?;
