@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use farad::digest::Digest;
+use farad::trust::metadata::Snapshot;
 
 use crate::edit::BlobSource;
 use crate::failure::{Failure, Result};
@@ -39,7 +40,6 @@ pub(crate) struct Step<'a> {
 
 /// Writes it.
 pub(crate) fn commit(repository: &Repository, current: &Current, step: Step<'_>) -> Result<()> {
-    remove_strays(repository, current)?;
     for (digest, source) in step.blobs {
         let read =
             |path: &Path| fs::read(path).map_err(|error| Failure::file("reading", path, &error));
@@ -190,7 +190,25 @@ pub(crate) fn sync_folder_of(path: &Path) -> std::io::Result<()> {
 
 /// Removes what a run that died left behind: metadata newer than what the timestamp leads to, and
 /// temporary files.
-fn remove_strays(repository: &Repository, current: &Current) -> Result<()> {
+pub(crate) fn remove_strays(repository: &Repository, current: &Current) -> Result<()> {
+    for name in strays(repository, &current.snapshot)? {
+        let stray = repository.folder.join("metadata").join(name);
+        fs::remove_file(&stray).map_err(|error| Failure::file("removing", &stray, &error))?;
+    }
+    Ok(())
+}
+
+/// Something that a run that died left behind, as far as the timestamp can be followed.
+pub(crate) fn left_behind(repository: &Repository) -> Result<Option<String>> {
+    if let Some(ready) = ready_timestamps(repository)?.first() {
+        return Ok(Some(format!("{}.root.json", ready.version)));
+    }
+    let Ok(snapshot) = repository.snapshot() else { return Ok(None) };
+    Ok(strays(repository, &snapshot)?.into_iter().find(|name| !name.ends_with(".tmp")))
+}
+
+/// Metadata files that `snapshot` does not lead to and newer than what it does, and temporary ones.
+fn strays(repository: &Repository, snapshot: &Snapshot) -> Result<BTreeSet<String>> {
     let folder = repository.folder.join("metadata");
     let failed = |error: std::io::Error| Failure::file("reading", &folder, &error);
     let mut strays = BTreeSet::new();
@@ -203,17 +221,14 @@ fn remove_strays(repository: &Repository, current: &Current) -> Result<()> {
         let newer = version_of(&name).is_some_and(|(version, rest)| {
             let known = match rest.as_str() {
                 "root.json" => return false,
-                "snapshot.json" => Some(current.snapshot.common.version),
-                rest => current.snapshot.meta.get(rest).map(|file| file.version),
+                "snapshot.json" => Some(snapshot.common.version),
+                rest => snapshot.meta.get(rest).map(|file| file.version),
             };
             known.is_none_or(|known| version > known)
         });
         if newer || name.ends_with(".tmp") {
-            strays.insert(folder.join(name));
+            strays.insert(name);
         }
     }
-    for stray in strays {
-        fs::remove_file(&stray).map_err(|error| Failure::file("removing", &stray, &error))?;
-    }
-    Ok(())
+    Ok(strays)
 }

@@ -20,7 +20,7 @@ use farad::{json, limits};
 use serde::de::DeserializeOwned;
 
 use crate::failure::{Failure, Result};
-use crate::roles::{Authority, common};
+use crate::roles::{Authority, channels, common};
 
 /// A repository's folder.
 #[derive(Debug, Clone)]
@@ -66,8 +66,7 @@ impl Repository {
     pub(crate) fn load(&self, root: &[u8], app: &AppId) -> Result<Current> {
         let timestamp_bytes = self.read("metadata/timestamp.json")?;
         let timestamp: Timestamp = signed(&timestamp_bytes, "timestamp")?;
-        let version = timestamp.meta.get("snapshot.json").map_or(0, |file| file.version);
-        let snapshot: Snapshot = self.role("snapshot", version)?;
+        let snapshot = self.snapshot()?;
         let listed = |name: &str| snapshot.meta.get(name).map_or(0, |file| file.version);
         let targets: Targets = self.role("targets", listed("targets.json"))?;
         let mut roles = BTreeMap::new();
@@ -75,19 +74,40 @@ impl Repository {
             let name = file.strip_suffix(".json").unwrap_or(file);
             roles.insert(name.to_owned(), self.role(name, listed(file))?);
         }
-        let root_version =
-            (1..).take_while(|n| self.has(&format!("metadata/{n}.root.json"))).last();
-        let trusted: Root = self.role("root", root_version.unwrap_or(1))?;
-        let timestamp_bytes = Some(timestamp_bytes);
-        let current =
-            Current { root: trusted, timestamp, timestamp_bytes, snapshot, targets, roles };
-        let mut source = Overlay { folder: self.folder.clone(), files: BTreeMap::new() };
-        verify(root, app, &current.authority().channels(), &mut source).map_err(|failure| {
+        let channels = channels(&targets);
+        // Of root only what was verified is built upon: a key that signs the next one vouches for
+        // every key in it.
+        let root = self.trusted_root(root, app, &channels).map_err(|failure| {
             let message =
                 format!("the repository does not verify: {}; restore it first", failure.message);
             Failure { message, ..failure }
         })?;
-        Ok(current)
+        let timestamp_bytes = Some(timestamp_bytes);
+        Ok(Current { root, timestamp, timestamp_bytes, snapshot, targets, roles })
+    }
+
+    /// The newest root, as somebody arrives at it who trusts `anchor` and follows what is published.
+    pub(crate) fn trusted_root(
+        &self,
+        anchor: &[u8],
+        app: &AppId,
+        channels: &[Channel],
+    ) -> Result<Root> {
+        let version = signed::<Root>(anchor, "root")?.common.version;
+        let path = format!("metadata/{version}.root.json");
+        if self.read_if_there(&path)?.as_deref() != Some(anchor) {
+            let message = format!("{path} is missing or not the root that is trusted");
+            return Err(Failure::new("hash-mismatch", message));
+        }
+        let mut source = Overlay { folder: self.folder.clone(), files: BTreeMap::new() };
+        verify(anchor, app, channels, &mut source)
+    }
+
+    /// The snapshot that the timestamp names, not verified.
+    pub(crate) fn snapshot(&self) -> Result<Snapshot> {
+        let timestamp: Timestamp = signed(&self.read("metadata/timestamp.json")?, "timestamp")?;
+        let version = timestamp.meta.get("snapshot.json").map_or(0, |file| file.version);
+        self.role("snapshot", version)
     }
 
     fn role<T: DeserializeOwned>(&self, name: &str, version: u64) -> Result<T> {
@@ -172,27 +192,27 @@ impl Current {
 }
 
 /// Walks every channel as a phone would, from the trust anchor on, at a time when nothing has
-/// expired.
+/// expired, and returns the newest root.
 pub(crate) fn verify(
     anchor: &[u8],
     app: &AppId,
     channels: &[Channel],
     source: &mut dyn Source,
-) -> Result<()> {
+) -> Result<Root> {
     let epoch = UnixTime::from_seconds(0);
     let seed = BTreeMap::new();
     let setting =
         Setting { root: anchor, now: epoch, built: epoch, order: Order::Strict, seed: &seed };
-    with_session(&setting, &mut MemoryKeep::default(), source, |session| {
+    let root = with_session(&setting, &mut MemoryKeep::default(), source, |session| {
         for channel in channels {
             let policy = session.target(&channel.policy_path(), limits::ROLE)?;
             Policy::parse(&policy, app, channel)?;
             let rollout = session.target(&channel.rollout_path(), limits::ROLE)?;
             Rollout::parse(&rollout, app, channel)?;
         }
-        Ok(())
+        Ok(session.root().clone())
     })?;
-    Ok(())
+    Ok(root)
 }
 
 /// The sequences of the releases that a channel's role lists.

@@ -49,9 +49,14 @@ impl<'a> Authority<'a> {
 
     /// Channels, in the order of their delegations.
     pub(crate) fn channels(self) -> Vec<Channel> {
-        let delegations = self.targets.delegations.iter().flat_map(|all| &all.roles);
-        delegations.filter_map(|role| role.name.strip_suffix("-releases")?.parse().ok()).collect()
+        channels(self.targets)
     }
+}
+
+/// The channels that `targets` delegates to, in the order of their delegations.
+pub(crate) fn channels(targets: &Targets) -> Vec<Channel> {
+    let delegations = targets.delegations.iter().flat_map(|all| &all.roles);
+    delegations.filter_map(|role| role.name.strip_suffix("-releases")?.parse().ok()).collect()
 }
 
 impl May<'_> {

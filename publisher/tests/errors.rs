@@ -81,6 +81,7 @@ fn keys_are_encrypted_private_and_never_on_the_command_line() {
     assert!(with(&["init", "--app", APP], "pass").status.success());
     let mut keys = support::files(&shop.path("keys"));
     assert_eq!(keys.remove(std::path::Path::new(".gitignore")).as_deref(), Some(&b"*\n"[..]));
+    keys.retain(|path, _| path.extension().unwrap() != "json");
     assert_eq!(keys.len(), 2 * 7, "a private and a public part each");
     for (path, key) in keys {
         let private = path.extension().unwrap() == "pem";

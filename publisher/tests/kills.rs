@@ -48,6 +48,16 @@ fn a_publisher_that_is_killed_leaves_a_repository_that_phones_can_follow() {
         }
         // The next command finds something to go on with, whatever it is.
         shop.ok(&["status"]);
+        let output = shop.run(&["verify", "updates", "--json"]);
+        if !output.status.success() {
+            let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+            assert_eq!(
+                answer["error"]["code"], "unfinished",
+                "kill {kill} in {action:?}: {answer}"
+            );
+        }
+        // What changes something, or would, tidies up first.
+        shop.ok(&["refresh"]);
         shop.ok(&["verify", "updates"]);
         phone.does("sync");
     }

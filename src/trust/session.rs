@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::chain;
 use super::key::Key;
-use super::metadata::{RoleKeys, TargetFile, Targets, Timestamp};
+use super::metadata::{RoleKeys, Root, TargetFile, Targets, Timestamp};
 use super::set::{Keys, Set, check_hashes};
 use super::{Keep, Source, TimestampAnswer, kept_name, url_segment};
 use crate::digest::Digest;
@@ -331,6 +331,12 @@ impl<'a> Session<'a> {
             stack.extend(children.into_iter().rev());
         }
         Err(TrustError::new(path, TrustKind::TargetNotFound, "").into())
+    }
+
+    /// The root that is trusted now.
+    #[must_use]
+    pub fn root(&self) -> &Root {
+        self.set.root()
     }
 
     /// The metadata of `targets`, or of a role that `targets` delegates to.

@@ -97,12 +97,19 @@ pub(crate) fn status(args: &Status, config: &Path) -> Result<Report> {
 /// What is wrong about the keys that are here.
 fn warnings(workspace: &Workspace) -> Result<Vec<String>> {
     let authority = workspace.current.authority();
+    let mut warnings = Vec::new();
+    if workspace.is_before_newest() {
+        let signed = workspace.current.timestamp.signed_at.unwrap_or(workspace.now);
+        warnings.push(format!(
+            "the newest timestamp says that it was signed at {signed}, and it is {} here: set the clock, or, if that one was wrong, farad key rotate timestamp",
+            workspace.now
+        ));
+    }
     let here = |role: &str| match authority.of(role) {
         Some(may) => workspace.keys.holding(may.role),
         None => Ok(Vec::new()),
     };
     let online = !here("timestamp")?.is_empty() || !here("snapshot")?.is_empty();
-    let mut warnings = Vec::new();
     if online && !here("root")?.is_empty() {
         warnings.push("a root key lies beside the online keys: move keys/root away".to_owned());
     }
@@ -179,7 +186,7 @@ pub(crate) fn history(args: &History, config: &Path) -> Result<Report> {
 }
 
 /// One earlier version of a rollout, and when it was signed: its expiry less its lifetime.
-fn step(
+pub(super) fn step(
     workspace: &Workspace,
     channel: &farad::id::Channel,
     version: u64,

@@ -22,11 +22,12 @@ use serde_json::json;
 
 use super::{Report, count};
 use crate::clock;
+use crate::commit;
 use crate::failure::{Failure, Result};
 use crate::opening;
 use crate::passphrase::Passphrases;
 use crate::project::{Project, ROOT_FILE};
-use crate::repository::MemoryKeep;
+use crate::repository::{MemoryKeep, Repository};
 
 /// Arguments of `farad verify`.
 #[derive(Debug, clap::Args)]
@@ -51,7 +52,9 @@ pub(crate) fn run(args: &Verify, config: &Path, passphrases: &Passphrases) -> Re
     let transport: Box<dyn Transport> = if args.place.contains("://") {
         Box::new(Http::new(&args.place, &HttpOptions::default())?)
     } else {
-        Box::new(FolderTransport::open(&args.place)?)
+        let folder = FolderTransport::open(&args.place)?;
+        refuse_unfinished(&args.place)?;
+        Box::new(folder)
     };
     let keys = args.recipient_keys.iter().map(|path| opening::read(path, passphrases));
     let keys: Vec<OpeningKey> = keys.collect::<Result<_>>()?;
@@ -98,12 +101,13 @@ fn walk(
         order: Order::Strict,
         seed: &seed,
     };
-    check_anchor(root, remote)?;
-    let mut keep = MemoryKeep::default();
     let transport = remote.transport;
+    check_anchor(root, transport)?;
+    let mut keep = MemoryKeep::default();
     let mut walked = with_session(&setting, &mut keep, remote, |session| {
         walk_channels(session, app, keys, transport)
     })?;
+    check_chain(&setting, transport)?;
     let blobs = std::mem::take(&mut walked.blobs);
     for blob in blobs.values() {
         hash_blob(blob, remote)?;
@@ -111,21 +115,57 @@ fn walk(
     Ok(walked)
 }
 
-/// The published copy of the shipped root must be the same file: phones with older apps follow it.
-fn check_anchor(root: &[u8], remote: &mut Remote<'_>) -> Result<()> {
+/// The published copy of the shipped root must be the same file.
+fn check_anchor(root: &[u8], transport: &dyn Transport) -> Result<()> {
     let file = json::parse(root).ok();
     let version = file.as_ref().and_then(|file| file.pointer("/signed/version")?.as_u64());
     let Some(version) = version else { return Ok(()) };
-    for earlier in 1..=version {
-        let path = format!("{earlier}.root.json");
-        let published = remote.metadata(&path, limits::ROOT)?;
-        let same_as_anchor = earlier < version || published.as_deref() == Some(root);
-        if published.is_none() || !same_as_anchor {
-            let message = format!("metadata/{path} is missing or not the root that apps ship with");
-            return Err(Failure::new("hash-mismatch", message));
-        }
+    if published_root(version, transport)? == root {
+        return Ok(());
     }
-    Ok(())
+    let message = format!("metadata/{version}.root.json is not the root that apps ship with");
+    Err(Failure::new("hash-mismatch", message))
+}
+
+/// The chain of roots must hold from the first one on: phones with older apps follow it.
+fn check_chain(setting: &Setting<'_>, transport: &dyn Transport) -> Result<()> {
+    let first = published_root(1, transport)?;
+    let setting = Setting { root: &first, ..*setting };
+    let mut remote = Remote { transport, files: 0, bytes: 0 };
+    let walked = with_session(&setting, &mut MemoryKeep::default(), &mut remote, |_| Ok(()));
+    walked.map_err(|error| {
+        let failure = Failure::from(error);
+        let message = format!("as the oldest apps read it, from root 1 on: {}", failure.message);
+        Failure { message, ..failure }
+    })
+}
+
+/// A root as it is published. What is read here is not counted: the walk reads it again.
+fn published_root(version: u64, transport: &dyn Transport) -> Result<Vec<u8>> {
+    let name = format!("{version}.root.json");
+    let mut remote = Remote { transport, files: 0, bytes: 0 };
+    remote.metadata(&name, limits::ROOT)?.ok_or_else(|| {
+        let message = format!("metadata/{name} is missing: apps that ship it get no updates");
+        Failure::new("hash-mismatch", message)
+    })
+}
+
+/// What a command that died left behind must not be uploaded: another file will have its name, and no
+/// upload replaces what is there. Folders that are a repository's working copy have a lock; whoever
+/// holds it is in the middle of something.
+fn refuse_unfinished(place: &str) -> Result<()> {
+    let repository = Repository { folder: PathBuf::from(place) };
+    let left = || commit::left_behind(&repository);
+    let _lock = match left()? {
+        Some(_) if repository.has(".lock") => Some(commit::lock(&repository)?),
+        _ => None,
+    };
+    left()?.map_or(Ok(()), |name| {
+        let message = format!(
+            "metadata/{name} was left behind by a command that died; run farad refresh, which finishes or removes it, before you upload"
+        );
+        Err(Failure::new("unfinished", message))
+    })
 }
 
 fn walk_channels(

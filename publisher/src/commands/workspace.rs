@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use farad::id::Channel;
+use farad::id::{AppId, Channel};
 use farad::time::UnixTime;
 
 use super::Outcome;
@@ -17,8 +17,11 @@ use crate::failure::{Failure, Result};
 use crate::keys::Keys;
 use crate::passphrase::Passphrases;
 use crate::pending;
-use crate::project::{ChannelSettings, PENDING, Project};
+use crate::project::{ChannelSettings, PENDING, Project, ROOT_FILE};
 use crate::repository::{ChannelDocuments, Current, Repository};
+
+/// Clocks of several publishers differ by so many seconds without harm.
+const CLOCKS: u64 = 3600;
 
 /// A project, its repository as it is, and the keys that are here.
 pub(crate) struct Workspace {
@@ -83,13 +86,11 @@ impl Workspace {
         let root = fs::read(&path).map_err(|error| Failure::file("reading", &path, &error))?;
         let current = repository.load(&root, &project.app)?;
         let keys = Keys::new(project.keys(), passphrases.clone());
-        let now = clock::now();
-        // Signed by a clock that was wrong: phones hold later files against it.
-        if current.timestamp.signed_at.is_some_and(|signed| signed > now.plus(3600)) {
-            let message = "the newest timestamp was signed in the future by this machine's clock; set the clock right";
-            return Err(Failure::new("clock", message));
+        follow(&keys, &root, &repository, &current, &project.app)?;
+        if lock.is_some() {
+            commit::remove_strays(&repository, &current)?;
         }
-        Ok(Self { project, repository, current, keys, root, now, _lock: lock })
+        Ok(Self { project, repository, current, keys, root, now: clock::now(), _lock: lock })
     }
 
     /// A channel of the repository, with its documents and its settings in the project.
@@ -108,6 +109,28 @@ impl Workspace {
         let settings = self.project.channel(name)?.1.clone();
         let documents = self.repository.channel(&self.current, &self.project.app, &channel)?;
         Ok((channel, settings, documents))
+    }
+
+    /// Whether the newest timestamp was signed by a clock that was ahead of this one.
+    pub(crate) fn is_before_newest(&self) -> bool {
+        self.current.timestamp.signed_at.is_some_and(|signed| signed > self.now.plus(CLOCKS))
+    }
+
+    /// Phones hold later timestamps of the same keys against the time of this one.
+    fn refuse_earlier(&self, change: &Change) -> Result<()> {
+        let before = self.current.authority().of("timestamp");
+        let same = before.is_some_and(|may| {
+            change.after().of("timestamp").is_some_and(|after| after.same_as(&may))
+        });
+        if !same || !self.is_before_newest() {
+            return Ok(());
+        }
+        let signed = self.current.timestamp.signed_at.unwrap_or(self.now);
+        let message = format!(
+            "the newest timestamp says that it was signed at {signed}, and it is {now} here; if this clock is right, give the timestamp another key first: farad key rotate timestamp",
+            now = self.now
+        );
+        Err(Failure::new("clock", message))
     }
 
     /// Signs an edit with the keys that are here, and publishes it or lets it wait.
@@ -138,6 +161,9 @@ impl Workspace {
         file: &Path,
         dry: bool,
     ) -> Result<Outcome> {
+        if waits.is_empty() {
+            self.refuse_earlier(change)?;
+        }
         if !dry {
             // Before anything names them.
             self.keys.store()?;
@@ -174,7 +200,10 @@ impl Workspace {
                 self.repository.read(&format!("metadata/{version}.root.json"))?
             }
         };
-        if newest == self.root { Ok(()) } else { replace(&self.project.root_file(), &newest) }
+        if newest != self.root {
+            replace(&self.project.root_file(), &newest)?;
+        }
+        self.keys.remember(&self.project.app, &newest)
     }
 
     /// The name of a key's files, if they are here.
@@ -238,4 +267,31 @@ impl Workspace {
         let bytes = policy.to_bytes()?;
         edit.put(&self.current, &channel.releases_role(), &channel.policy_path(), bytes)
     }
+}
+
+/// Holds the repository against the roots that the keys here trust.
+fn follow(
+    keys: &Keys,
+    root: &[u8],
+    repository: &Repository,
+    current: &Current,
+    app: &AppId,
+) -> Result<()> {
+    let channels = current.authority().channels();
+    for (path, anchor) in keys.anchors(app)? {
+        if anchor == root {
+            continue;
+        }
+        let same = repository
+            .trusted_root(&anchor, app, &channels)
+            .is_ok_and(|newest| newest == current.root);
+        if !same {
+            let message = format!(
+                "{}, kept beside the keys, does not lead to the root of this repository: metadata or {ROOT_FILE} was changed by somebody else; restore both",
+                path.display()
+            );
+            return Err(Failure::new("root-differs", message));
+        }
+    }
+    Ok(())
 }

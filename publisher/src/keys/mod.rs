@@ -6,6 +6,7 @@
 //! Which roles a key signs for stands in signed metadata, by its id; names are for people. Refuses:
 //! a private part that others can read, or that does not belong to the public one beside it.
 
+mod anchor;
 mod files;
 pub(crate) mod pem;
 

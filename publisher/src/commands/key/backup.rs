@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use crate::commands::Report;
+use crate::commit::replace;
 use crate::failure::{Failure, Result};
 use crate::keys::{self, Keys, private_folder, write_private};
 use crate::opening;
@@ -70,6 +71,14 @@ pub(super) fn run(args: &Backup, config: &Path, passphrases: &Passphrases) -> Re
             copy(&from, &folder.join(from.file_name().unwrap_or_default()))?;
         }
         copied.push(format!("{group}/{name}.pem"));
+    }
+    for (from, anchor) in keys.anchors(&project.app)? {
+        let group = from.parent().and_then(Path::file_name).unwrap_or_default();
+        let folder = args.to.join(group);
+        // The newest stands for all before it.
+        if folder.is_dir() {
+            replace(&folder.join(from.file_name().unwrap_or_default()), &anchor)?;
+        }
     }
     let text = format!(
         "Copied to {}, opened and compared: {}.\n\

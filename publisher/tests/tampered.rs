@@ -1,0 +1,143 @@
+//! Somebody without a key wrote to the project's folder, or a command died there: nothing is built upon
+//! what is not signed, and nothing half-done is called good.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops at a surprise")]
+
+mod support;
+
+use std::fs;
+
+use serde_json::Value;
+use support::{APP, Shop};
+
+const DAY: u64 = 86_400;
+
+fn change_json(shop: &Shop, path: &str, change: impl Fn(&mut Value)) {
+    let mut file: Value = serde_json::from_slice(&fs::read(shop.path(path)).unwrap()).unwrap();
+    change(&mut file);
+    fs::write(shop.path(path), file.to_string()).unwrap();
+}
+
+/// Nobody may be brought to sign: not by a release, and not by a change of keys.
+fn signs_nothing(shop: &Shop, code: &str, mentions: &str) {
+    let web = shop.web("web", 9);
+    let release =
+        ["release", web.to_str().unwrap(), "--channel", "production", "--version", "9.9.9"];
+    shop.refuses(&release, code, mentions);
+    let rotate = ["key", "rotate", "timestamp", "snapshot", "--no-passphrase"];
+    shop.refuses(&rotate, code, mentions);
+    shop.refuses(&["refresh", "root"], code, mentions);
+}
+
+#[test]
+fn a_root_with_a_strangers_key_in_it_is_not_built_upon() {
+    let (shop, stranger) = (Shop::new(), Shop::new());
+    let root = "updates/metadata/1.root.json";
+    let theirs: Value = serde_json::from_slice(&fs::read(stranger.path(root)).unwrap()).unwrap();
+    let theirs = &theirs["signed"];
+    let id = theirs["roles"]["root"]["keyids"][0].clone();
+    change_json(&shop, root, |file| {
+        let signed = &mut file["signed"];
+        signed["keys"][id.as_str().unwrap()] = theirs["keys"][id.as_str().unwrap()].clone();
+        signed["roles"]["root"]["keyids"].as_array_mut().unwrap().push(id.clone());
+    });
+    signs_nothing(&shop, "hash-mismatch", "1.root.json");
+    shop.refuses(&["status"], "hash-mismatch", "1.root.json");
+    shop.refuses(&["verify", "updates"], "hash-mismatch", "1.root.json");
+}
+
+#[test]
+fn keys_follow_only_the_root_that_lies_beside_them() {
+    // A stranger's repository, whose root knows our keys, and the stranger's trust anchor with it.
+    let (shop, stranger) = (Shop::new(), Shop::new());
+    for (group, key, role) in
+        [("root", "root", "root"), ("release", "production-releases", "production")]
+    {
+        let public = shop.path(&format!("keys/{group}/{key}.pub"));
+        let public = public.to_str().unwrap();
+        stranger.ok(&["key", "add", role, "--public", public, "--holder", "shop"]);
+    }
+    fs::remove_dir_all(shop.path("updates")).unwrap();
+    for (path, bytes) in support::files(&stranger.path("updates")) {
+        let place = shop.path("updates").join(path);
+        fs::create_dir_all(place.parent().unwrap()).unwrap();
+        fs::write(place, bytes).unwrap();
+    }
+    fs::copy(stranger.path("farad-root.json"), shop.path("farad-root.json")).unwrap();
+    signs_nothing(&shop, "root-differs", &format!("{APP}.root.json"));
+}
+
+#[test]
+fn keys_that_were_away_follow_the_roots_that_came_meanwhile() {
+    let shop = Shop::new();
+    // On a stick since the first day.
+    let early = fs::read(shop.path(&format!("keys/root/{APP}.root.json"))).unwrap();
+    assert_eq!(early, fs::read(shop.path("farad-root.json")).unwrap());
+    shop.ok(&["key", "rotate", "timestamp", "--no-passphrase"]);
+    let newest = fs::read(shop.path("farad-root.json")).unwrap();
+    assert_ne!(early, newest);
+    fs::write(shop.path(&format!("keys/root/{APP}.root.json")), &early).unwrap();
+    shop.ok(&["key", "rotate", "snapshot", "--no-passphrase"]);
+    let newest = fs::read(shop.path("farad-root.json")).unwrap();
+    for group in ["root", "release", "online"] {
+        let path = format!("keys/{group}/{APP}.root.json");
+        assert_eq!(fs::read(shop.path(&path)).unwrap(), newest, "{path}");
+    }
+}
+
+#[test]
+fn a_chain_of_roots_that_old_apps_cannot_follow_is_not_good() {
+    let shop = Shop::new();
+    shop.release("1.0.0", 1);
+    shop.ok(&["key", "rotate", "timestamp", "--no-passphrase"]);
+    shop.ok(&["key", "rotate", "snapshot", "--no-passphrase"]);
+    shop.ok(&["verify", "updates"]);
+    let path = "updates/metadata/2.root.json";
+    let second = fs::read(shop.path(path)).unwrap();
+    fs::write(shop.path(path), b"garbage").unwrap();
+    shop.refuses(&["verify", "updates"], "malformed", "root 1 on");
+    fs::remove_file(shop.path(path)).unwrap();
+    let (_, message) = shop.fails(&["verify", "updates"]);
+    assert!(message.contains("root 1 on"), "{message}");
+    fs::write(shop.path(path), second).unwrap();
+    shop.ok(&["verify", "updates"]);
+}
+
+#[test]
+fn what_a_command_left_behind_is_neither_good_nor_left_there() {
+    let shop = Shop::new();
+    shop.release("1.0.0", 1);
+    let stray = shop.path("updates/metadata/9.production-releases.json");
+    fs::write(&stray, b"of a command that died").unwrap();
+    shop.refuses(&["verify", "updates"], "unfinished", "9.production-releases.json");
+    shop.ok(&["refresh"]);
+    assert!(!stray.exists());
+    shop.ok(&["verify", "updates"]);
+}
+
+#[test]
+#[cfg(debug_assertions)]
+fn after_a_run_with_a_wrong_clock_a_new_timestamp_key_brings_everything_back() {
+    let mut shop = Shop::new();
+    shop.release("1.0.0", 1);
+    shop.release("1.1.0", 2);
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let server = shop.serve();
+    let device = |shop: &Shop| {
+        support::Device { shop, url: server.url(), name: "phone".to_owned(), more: Vec::new() }
+            .update()
+    };
+    assert_eq!(device(&shop)["version"], "1.1.0");
+    shop.now = Some(now + 400 * DAY);
+    shop.ok(&["refresh"]);
+    shop.now = None;
+    assert_eq!(device(&shop)["version"], "1.1.0");
+
+    let status = shop.ok(&["status"]);
+    assert!(status["warnings"][0].as_str().unwrap().contains("signed at"), "{status}");
+    shop.refuses(&["rollback", "production"], "clock", "farad key rotate timestamp");
+    shop.ok(&["key", "rotate", "timestamp", "--no-passphrase"]);
+    shop.ok(&["rollback", "production"]);
+    shop.ok(&["verify", "updates"]);
+    assert_eq!(device(&shop)["version"], "1.0.0");
+}
