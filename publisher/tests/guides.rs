@@ -105,7 +105,7 @@ fn rollouts_and_rollback() {
     assert_eq!(phone(&desk.shop, &server, "new", &new).update()["version"], "1.3.0");
 
     let mut section = desk.section("Back");
-    for version in [json!("1.2.0"), json!("1.1.0"), Value::Null, json!("1.3.1")] {
+    for version in [json!("1.1.0"), json!("1.2.0"), Value::Null, json!("1.3.1")] {
         desk.run(&mut section, "", &[]);
         assert_eq!(phone(&desk.shop, &server, "new", &new).update()["version"], version);
     }

@@ -108,8 +108,13 @@ pub(crate) fn floor(args: &FloorArgs, config: &Path, passphrases: &Passphrases) 
     }
     workspace.put_policy(&mut edit, &channel, &policy)?;
     let outcome = workspace.publish(edit, args.dry_run)?;
+    let warning = if rollout.offers.is_empty() && !documents.rollout.offers.is_empty() {
+        "\nNothing is offered any more: what was, lies below the floor. Release, or roll back to a newer one."
+    } else {
+        ""
+    };
     let text = format!(
-        "Nothing older than {} (sequence {}) runs in {channel} any more{}.",
+        "Nothing older than {} (sequence {}) runs in {channel} any more{}.{warning}",
         args.version,
         policy.floor,
         dry_note(args.dry_run)

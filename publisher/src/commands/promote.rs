@@ -14,8 +14,8 @@ use farad::release::Manifest;
 use farad::seal::Sealer;
 
 use super::release::{
-    Offering, describe, find_version, list, next_sequence, patches_note, refuse_same_version,
-    sealed_note, share,
+    Offering, describe, find_version, list, next_sequence, patches_note, paused_note,
+    refuse_same_version, sealed_note, share,
 };
 use super::{Report, Workspace, dry_note, percent};
 use crate::edit::Edit;
@@ -78,7 +78,7 @@ pub(crate) fn run(
     list(&workspace, &mut edit, &channel, &settings, &to, &manifest, offer)?;
     let outcome = workspace.publish(edit, args.dry_run)?;
     let text = format!(
-        "Promoted {} from {} to {channel} (sequence {}) for {}{}{}{}.",
+        "Promoted {} from {} to {channel} (sequence {}) for {}{}{}{}.{}",
         manifest.version,
         args.from,
         manifest.sequence,
@@ -86,6 +86,7 @@ pub(crate) fn run(
         patches_note(&manifest, &lacking),
         sealed_note(&workspace, &manifest),
         dry_note(args.dry_run),
+        paused_note(&to),
     );
     Ok(outcome.report(text, describe(&manifest, args.rollout)))
 }

@@ -157,7 +157,7 @@ pub(crate) fn run(
     list(&workspace, &mut edit, &channel, &settings, &documents, &manifest, offer)?;
     let outcome = workspace.publish(edit, args.dry_run)?;
     let text = format!(
-        "Released {} (sequence {}) in {channel} to {}: {}, {} bytes, {} to download{}{}{}.",
+        "Released {} (sequence {}) in {channel} to {}: {}, {} bytes, {} to download{}{}{}.{}",
         manifest.version,
         manifest.sequence,
         percent(args.rollout),
@@ -167,6 +167,7 @@ pub(crate) fn run(
         patches_note(&manifest, &lacking),
         sealed_note(&workspace, &manifest),
         dry_note(args.dry_run),
+        paused_note(&documents),
     );
     Ok(outcome.report(text, describe(&manifest, args.rollout)))
 }
@@ -196,8 +197,7 @@ pub(super) fn list(
         let release = Offered::Release { sequence: manifest.sequence, manifest: digest };
         let Offering { share, mandatory } = offering;
         let offer = Offer { release, share, salt: salt()?, allow: Vec::new(), mandatory };
-        rollout.paused = false;
-        rollout.offers = ahead_of_the_rest(&rollout, offer);
+        rollout.offers = ahead_of_the_rest(&rollout, offer)?;
         workspace.put_rollout(edit, channel, &rollout)?;
     }
     let role = channel.releases_role();
@@ -216,13 +216,30 @@ pub(super) fn list(
     Ok(())
 }
 
-/// The new offer, then the first that everyone gets: whoever is not in the new one's share has
-/// something to stay on. An offer to everyone makes all others moot.
-fn ahead_of_the_rest(rollout: &Rollout, offer: Offer) -> Vec<Offer> {
-    let full = offer.share == 10_000;
-    let behind = rollout.offers.iter().find(|other| other.share == 10_000).cloned();
-    let behind = behind.filter(|_| !full);
-    std::iter::once(offer).chain(behind).collect()
+/// The new offer, then those of now up to the first that everyone gets: whoever is not in the new one's
+/// share stays on what it has. An offer to everyone makes all others moot. Where the one before is
+/// staged as well, both share its salt: the phones that went first go first again, and a fix reaches
+/// those that need it.
+fn ahead_of_the_rest(rollout: &Rollout, mut offer: Offer) -> Result<Vec<Offer>> {
+    let everyone = |offer: &Offer| offer.share == 10_000;
+    if everyone(&offer) {
+        return Ok(vec![offer]);
+    }
+    if let Some(before) = rollout.offers.first().filter(|before| !everyone(before)) {
+        offer.salt.clone_from(&before.salt);
+    }
+    let mut offers = vec![offer];
+    for behind in &rollout.offers {
+        offers.push(behind.clone());
+        if everyone(behind) {
+            break;
+        }
+    }
+    if offers.len() > limits::OFFERS / 2 {
+        let message = "many releases are offered to a part of the phones already; offer one to all first: farad rollout CHANNEL --percent 100, or farad rollback";
+        return Err(Failure::new("too-large", message));
+    }
+    Ok(offers)
 }
 
 /// The listed release of this version: the newest, should it have been released twice.
@@ -357,6 +374,15 @@ pub(super) fn patches_note(manifest: &Manifest, lacking: &[String]) -> String {
     };
     let lacking = lacking.iter().map(|why| format!(", no patch from {why}"));
     made + &lacking.collect::<String>()
+}
+
+/// A pause goes on until somebody ends it.
+pub(super) fn paused_note(documents: &ChannelDocuments) -> String {
+    if !documents.rollout.paused {
+        return String::new();
+    }
+    let channel = &documents.rollout.channel;
+    format!("\n{channel} is paused: nothing new is taken until farad rollout {channel} --resume.")
 }
 
 /// For whom a release is sealed.

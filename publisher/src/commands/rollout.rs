@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
+use farad::id::Channel;
 use farad::rollout::{Offer, Offered};
 use serde_json::json;
 
 use super::release::{find_version, share};
+use super::status::step;
 use super::{Report, Workspace, dry_note, percent, salt};
 use crate::edit::Edit;
 use crate::failure::{Failure, Result};
@@ -40,7 +42,7 @@ pub(crate) struct RolloutArgs {
 pub(crate) struct Rollback {
     /// Channel
     channel: String,
-    /// Version to go back to; the one before by default
+    /// Version to go back to; what was offered before by default
     #[arg(long, conflicts_with = "builtin")]
     to: Option<String>,
     /// Go back to what each native app brought along
@@ -96,59 +98,93 @@ pub(crate) fn rollback(
     let workspace = Workspace::open(config, passphrases)?;
     let (channel, _, documents) = workspace.channel(&args.channel)?;
     let from = documents.rollout.offers.first().map(|offer| offer.release);
-    let target = if args.builtin {
-        Offered::Builtin
+    let mut rollout = documents.rollout.clone();
+    rollout.paused = false;
+    rollout.offers = if args.builtin {
+        vec![to_everyone(Offered::Builtin)?]
     } else if let Some(version) = &args.to {
         let (manifest, found) = find_version(&documents, version, &args.channel)?;
         allowed(&documents, found.sequence)?;
-        Offered::Release { sequence: found.sequence, manifest }
+        vec![to_everyone(Offered::Release { sequence: found.sequence, manifest })?]
     } else {
-        before(&documents)?
+        before(&workspace, &channel, &documents)?
     };
-    if Some(target) == from && documents.rollout.offers.len() == 1 {
-        let message = format!("{} is what {channel} offers already", name_of(&target, &documents));
+    let names = |offers: &[Offer]| -> Vec<Offered> { offers.iter().map(|o| o.release).collect() };
+    let target = describe(&rollout.offers, &documents);
+    if names(&rollout.offers) == names(&documents.rollout.offers) {
+        let message = format!("{target} is what {channel} offers already");
         return Err(Failure::new("nothing-to-do", message));
     }
-    let mut rollout = documents.rollout.clone();
-    let salt = salt()?;
-    let offer = Offer { release: target, share: 10_000, salt, allow: Vec::new(), mandatory: false };
-    rollout.offers = vec![offer];
-    rollout.paused = false;
     let mut edit = Edit::default();
     workspace.put_rollout(&mut edit, &channel, &rollout)?;
     let outcome = workspace.publish(edit, args.dry_run)?;
-    let (to, dry) = (name_of(&target, &documents), dry_note(args.dry_run));
+    let dry = dry_note(args.dry_run);
     let text = match from {
         Some(from) => {
-            format!("Rolled {channel} back from {} to {to}{dry}.", name_of(&from, &documents))
+            format!("Rolled {channel} back from {} to {target}{dry}.", name_of(&from, &documents))
         }
-        None => format!("{channel} offers {to}{dry}."),
+        None => format!("{channel} offers {target}{dry}."),
     };
     Ok(outcome.report(text, json!({ "channel": channel, "offers": rollout.offers })))
 }
 
-/// What everyone would have without the current offer: the offer behind it, else the next lower
-/// release that may run, else the built-in bundle.
-fn before(documents: &ChannelDocuments) -> Result<Offered> {
-    let offers = &documents.rollout.offers;
-    let Some(current) = offers.first() else {
+fn to_everyone(release: Offered) -> Result<Offer> {
+    Ok(Offer { release, share: 10_000, salt: salt()?, allow: Vec::new(), mandatory: false })
+}
+
+/// What was offered before the current offer. Where that one is staged, or was, what lies behind it;
+/// else the newest release that everyone was offered before it, as earlier steps of the rollout tell:
+/// a release that was rolled back from, or never got beyond a part of the phones, is none.
+fn before(
+    workspace: &Workspace,
+    channel: &Channel,
+    documents: &ChannelDocuments,
+) -> Result<Vec<Offer>> {
+    let Some((current, behind)) = documents.rollout.offers.split_first() else {
         return Err(Failure::new(
             "nothing-offered",
             "nothing is offered; there is nothing to undo",
         ));
     };
-    if let Some(behind) = offers.iter().skip(1).find(|offer| offer.share == 10_000) {
-        return Ok(behind.release);
+    if behind.iter().any(|offer| offer.share == 10_000) {
+        return Ok(behind.to_vec());
     }
     let Offered::Release { sequence: current, .. } = current.release else {
         return Err(Failure::new("nothing-to-do", "the built-in bundle is offered already"));
     };
-    let lower = documents.releases.range(..current).rev();
-    let found = lower.into_iter().find(|(sequence, _)| allowed(documents, **sequence).is_ok());
-    Ok(found.map_or(Offered::Builtin, |(sequence, (manifest, _))| Offered::Release {
-        sequence: *sequence,
-        manifest: *manifest,
-    }))
+    let may = |offered: &Offered| match offered {
+        Offered::Builtin => true,
+        Offered::Release { sequence, .. } => {
+            *sequence < current
+                && documents.releases.contains_key(sequence)
+                && allowed(documents, *sequence).is_ok()
+        }
+    };
+    let role = channel.rollout_role();
+    let newest = workspace.current.roles.get(&role).map_or(0, |role| role.common.version);
+    for version in (1..newest).rev() {
+        let Some((_, earlier)) = step(workspace, channel, version)? else {
+            let message = format!(
+                "what {channel} offered before is not in this repository any more; say where to go back to: --to VERSION or --builtin"
+            );
+            return Err(Failure::new("unknown-version", message));
+        };
+        let everyone = earlier.offers.into_iter().find(|offer| offer.share == 10_000);
+        if let Some(offer) = everyone.filter(|offer| may(&offer.release)) {
+            return Ok(vec![to_everyone(offer.release)?]);
+        }
+    }
+    // Nothing was offered to everyone before: each app goes back to what it brought along.
+    Ok(vec![to_everyone(Offered::Builtin)?])
+}
+
+/// Offers as people know them.
+fn describe(offers: &[Offer], documents: &ChannelDocuments) -> String {
+    let one = |offer: &Offer| {
+        let name = name_of(&offer.release, documents);
+        if offer.share == 10_000 { name } else { format!("{name} ({})", percent(offer.share)) }
+    };
+    offers.iter().map(one).collect::<Vec<_>>().join(", then ")
 }
 
 fn allowed(documents: &ChannelDocuments, sequence: u64) -> Result<()> {

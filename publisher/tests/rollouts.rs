@@ -1,0 +1,131 @@
+//! Several releases on their way at once, and the way back: nobody is moved who was not meant.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops at a surprise")]
+
+mod support;
+
+use serde_json::{Value, json};
+use support::Shop;
+
+fn release(shop: &Shop, version: &str, share: &str) -> Value {
+    let web = shop.web(&format!("web-{version}"), version.bytes().map(u64::from).sum());
+    let web = web.to_str().unwrap();
+    let args = ["release", web, "--channel", "production", "--version", version];
+    shop.ok(&[&args[..], &["--rollout", share]].concat())
+}
+
+/// Versions and shares that are offered, in order.
+fn offered(shop: &Shop) -> Vec<(u64, u64)> {
+    let status = shop.ok(&["status"]);
+    let offers = status["channels"][0]["offers"].as_array().unwrap().clone();
+    let number = |value: &Value| value.as_u64().unwrap_or(0);
+    offers.iter().map(|o| (number(&o["release"]["sequence"]), number(&o["share"]))).collect()
+}
+
+#[test]
+fn a_rollback_goes_to_what_everyone_had_and_never_to_what_was_rolled_back_from() {
+    let shop = Shop::new();
+    for version in ["1.0.0", "1.1.0"] {
+        release(&shop, version, "100%");
+    }
+    shop.ok(&["rollback", "production"]);
+    assert_eq!(offered(&shop), [(1, 10_000)]);
+    release(&shop, "1.2.0", "100%");
+    // 1.1.0 is the next lower one in the list, and is why somebody went back.
+    shop.ok(&["rollback", "production"]);
+    assert_eq!(offered(&shop), [(1, 10_000)]);
+    shop.ok(&["rollback", "production"]);
+    assert_eq!(shop.ok(&["status"])["channels"][0]["offers"][0]["release"], json!("builtin"));
+}
+
+#[test]
+fn a_rollback_goes_past_what_was_never_offered_to_everyone() {
+    let shop = Shop::new();
+    release(&shop, "1.0.0", "100%");
+    release(&shop, "1.1.0", "10%");
+    release(&shop, "1.2.0", "0");
+    release(&shop, "1.3.0", "100%");
+    shop.ok(&["rollback", "production"]);
+    assert_eq!(offered(&shop), [(1, 10_000)]);
+    // Once raised to everyone, it is what everyone had.
+    release(&shop, "1.4.0", "10%");
+    shop.ok(&["rollout", "production", "--percent", "100"]);
+    release(&shop, "1.5.0", "100%");
+    shop.ok(&["rollback", "production"]);
+    assert_eq!(offered(&shop), [(5, 10_000)]);
+}
+
+#[test]
+fn a_rollback_that_cannot_know_what_was_before_asks() {
+    let shop = Shop::new();
+    release(&shop, "1.0.0", "100%");
+    release(&shop, "1.1.0", "100%");
+    std::fs::remove_file(shop.path("updates/metadata/2.production-rollout.json")).unwrap();
+    shop.refuses(&["rollback", "production"], "unknown-version", "--to VERSION");
+    shop.ok(&["rollback", "production", "--to", "1.0.0"]);
+}
+
+#[test]
+fn a_release_to_a_few_leaves_those_where_they_are_who_got_the_one_before() {
+    let shop = Shop::new();
+    release(&shop, "1.0.0", "100%");
+    let server = shop.serve();
+    let phone = shop.device(&server, "phone");
+    assert_eq!(phone.update()["version"], "1.0.0");
+    release(&shop, "1.1.0", "0.01%");
+    let install = phone.does("state")["installId"].as_str().unwrap().to_owned();
+    shop.ok(&["rollout", "production", "--allow", &install]);
+    assert_eq!(phone.update()["version"], "1.1.0");
+
+    release(&shop, "1.2.0", "0.01%");
+    assert_eq!(offered(&shop), [(3, 1), (2, 1), (1, 10_000)]);
+    phone.does("sync");
+    assert_eq!(phone.boot_ready()["version"], "1.1.0");
+    // Those who go first are the same as before: a fix reaches those who need it.
+    let status = shop.ok(&["status"]);
+    let offers = &status["channels"][0]["offers"];
+    assert_eq!(offers[0]["salt"], offers[1]["salt"]);
+    assert_ne!(offers[1]["salt"], offers[2]["salt"]);
+
+    // Back from the newest alone, then from the one before.
+    shop.ok(&["rollback", "production"]);
+    assert_eq!(offered(&shop), [(2, 1), (1, 10_000)]);
+    shop.ok(&["rollback", "production"]);
+    assert_eq!(phone.update()["version"], "1.0.0");
+}
+
+#[test]
+fn so_many_releases_at_once_are_a_mistake() {
+    let shop = Shop::new();
+    release(&shop, "1.0.0", "100%");
+    for minor in 1..8 {
+        release(&shop, &format!("1.{minor}.0"), "1%");
+    }
+    let web = shop.web("web", 99);
+    let args = ["release", web.to_str().unwrap(), "--channel", "production", "--version", "1.8.0"];
+    shop.refuses(&[&args[..], &["--rollout", "1%"]].concat(), "too-large", "--percent 100");
+    shop.ok(&args);
+}
+
+#[test]
+fn a_pause_goes_on_until_it_is_ended() {
+    let shop = Shop::new();
+    release(&shop, "1.0.0", "100%");
+    shop.ok(&["rollout", "production", "--pause"]);
+    let web = shop.web("web", 5);
+    let output = shop.run(&[
+        "release",
+        web.to_str().unwrap(),
+        "--channel",
+        "production",
+        "--version",
+        "1.1.0",
+    ]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("production is paused"), "{said}");
+    let server = shop.serve();
+    let phone = shop.device(&server, "phone");
+    assert_eq!(phone.does("sync")["status"], "not-offered");
+    shop.ok(&["rollout", "production", "--resume"]);
+    assert_eq!(phone.update()["version"], "1.1.0");
+}
