@@ -92,6 +92,10 @@ pub enum Error {
     /// A call's options are not what the call takes: mend the call.
     #[error("{0}")]
     Argument(String),
+    /// The call asks for what policy, the state of this device or the kind of the app's build does not
+    /// allow. Nothing changed, and nothing will while that holds.
+    #[error("not allowed: {0}")]
+    NotAllowed(&'static str),
     /// `ready` or `fail` came with a token that is not the running launch's.
     #[error("this launch token is not the running launch's")]
     StaleToken,
@@ -258,6 +262,7 @@ impl Error {
             Self::Busy(_) => "busy",
             Self::Cancelled => "cancelled",
             Self::Argument(_) => "argument-invalid",
+            Self::NotAllowed(_) => "not-allowed",
             Self::StaleToken => "stale-token",
         }
     }

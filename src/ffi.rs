@@ -72,7 +72,7 @@ impl From<Error> for FaradError {
             error if error.retryable() => Self::Retry { code, detail },
             Error::NoSpace { .. } | Error::Storage { .. } => Self::Storage { code, detail },
             Error::Cancelled => Self::Cancelled { code, detail },
-            Error::Config(_) | Error::Argument(_) | Error::StaleToken => {
+            Error::Config(_) | Error::Argument(_) | Error::NotAllowed(_) | Error::StaleToken => {
                 Self::Misuse { code, detail }
             }
             _ => Self::Refused { code, detail },

@@ -350,6 +350,24 @@ fn a_page_stays_within_what_the_build_allows() {
 }
 
 #[test]
+fn a_page_cannot_go_back_to_what_the_publishers_policy_forbids() {
+    let mut home = Home::new();
+    home.release("1.0.0", &[]);
+    let settings = settings(&home.serve());
+    let phone = home.phone(&settings);
+    phone.start("builtin");
+    phone.ask("sync", &json!({})).unwrap();
+    phone.ring();
+    phone.ask("attach", &json!({ "nonce": "page" })).unwrap();
+    phone.ask("ready", &json!({ "nonce": "page" })).unwrap();
+    home.farad(&["floor", "1.0.0", "--channel", "production"]);
+    phone.ask("sync", &json!({})).unwrap();
+    assert_eq!(phone.ask("reset", &json!({})), Err("not-allowed".to_owned()));
+    phone.ring();
+    assert_eq!(phone.page(), "1.0.0");
+}
+
+#[test]
 fn a_configuration_that_cannot_work_shows_the_built_in_bundle_and_says_why() {
     let home = Home::new();
     let good = settings("https://updates.example.com");

@@ -67,7 +67,7 @@ export interface FaradPlugin {
 
   /**
    * Goes back to the bundle in the native app and loads it, until a sync finds something else
-   * offered. Rejected where the policy forbids that bundle.
+   * offered. Rejected with `not-allowed` where the policy forbids that bundle.
    *
    * @since 0.1.0
    */
@@ -671,6 +671,7 @@ export type ErrorCode =
   | 'seal'
   | 'cancelled'
   | 'argument-invalid'
+  | 'not-allowed'
   | 'stale-token'
   | 'bad-root'
   | 'duplicate-signature'

@@ -737,8 +737,8 @@ fn reset_shows_the_built_in_bundle() {
     shell.pass(200);
     assert_eq!(shell.shows(), None);
     let mut shell = on_trial(off());
-    shell.device.failing = Some(Error::document("bundle", "it may not run"));
-    assert_eq!(shell.answer("reset", json!({})), Err("malformed"));
+    shell.device.failing = Some(Error::NotAllowed("the bundle may not run"));
+    assert_eq!(shell.answer("reset", json!({})), Err("not-allowed"));
     assert_eq!(shell.shows(), folder(1));
 }
 

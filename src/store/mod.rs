@@ -174,7 +174,7 @@ impl Store {
     /// Tells the state machine what happened.
     ///
     /// # Errors
-    /// [`Error::StaleToken`] for a token of another launch; [`Error::Document`] for a bundle that
+    /// [`Error::StaleToken`] for a token of another launch; [`Error::NotAllowed`] for a bundle that
     /// may not run; [`Error::Busy`] where another process has the lock; storage errors, after which
     /// the old record or the new one holds.
     pub fn tell(&self, context: &Context<'_>, event: &Event) -> Result<Outcome> {
@@ -185,7 +185,7 @@ impl Store {
         self.with_facts(context, |facts| {
             let mut outcome = step(&record, event, facts).map_err(|refusal| match refusal {
                 Refusal::StaleToken => Error::StaleToken,
-                Refusal::NotAllowed => Error::document("bundle", "it may not run on this device"),
+                Refusal::NotAllowed => Error::NotAllowed("the bundle may not run on this device"),
             })?;
             self.carry_out(&outcome.effects, &mut outcome.record, facts)?;
             Ok(outcome)

@@ -216,7 +216,7 @@ impl Updater {
     /// Back to the built-in bundle at the next start, until a sync finds something else offered.
     ///
     /// # Errors
-    /// [`Error::Document`] where the policy forbids the built-in bundle; [`Error::Busy`]; storage
+    /// [`Error::NotAllowed`] where the policy forbids the built-in bundle; [`Error::Busy`]; storage
     /// errors.
     pub fn reset(&self) -> Result<()> {
         self.tell(&Event::Reset).map(|_| ())

@@ -87,7 +87,8 @@ fn the_built_in_below_the_floor_runs_only_when_nothing_else_is_left() {
     forge.policy("production", 3, &[]);
     offers(&mut forge, &site, &[offer(&json!("builtin"))]);
     assert_eq!(phone.status(), Status::NotOffered);
-    assert!(phone.updater().reset().is_err(), "not even when the page asks");
+    let asked = phone.updater().reset().unwrap_err();
+    assert_eq!(asked.code(), "not-allowed", "not even when the page asks");
     // What runs is revoked and nothing above the floor is there: the phone must start all the same.
     forge.policy("production", 3, &[3]);
     offers(&mut forge, &site, &[]);
