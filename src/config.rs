@@ -23,6 +23,8 @@ pub struct Config {
     pub native_version: String,
     /// When the app was built: no clock is believed to be earlier. The epoch if unknown.
     pub built: UnixTime,
+    /// The app is a debug build: [`crate::updater::Updater::clear_blocks`] works.
+    pub debug: bool,
     /// Launches that a new bundle gets to say it is ready.
     pub attempts: u32,
     /// Staged bundles wait for [`crate::updater::Updater::apply`] instead of the next start.
@@ -46,6 +48,7 @@ impl Config {
             native,
             native_version: String::new(),
             built: UnixTime::from_seconds(0),
+            debug: false,
             attempts: 2,
             hold: false,
             retries: 2,

@@ -14,6 +14,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, Weak};
 
+use farad::boot::Which;
 use farad::native::Native;
 use farad::pilot::{Hands, News, Order, Pilot, Setup, Source};
 use farad::seal::{KeyId, OpeningKey, OpeningKeys};
@@ -397,6 +398,45 @@ fn a_configuration_that_cannot_work_shows_the_built_in_bundle_and_says_why() {
     let phone = Shell::open(&live, None);
     assert_eq!(phone.pilot().start(None), None);
     assert_eq!(phone.ask("sync", &json!({})).unwrap()["status"], "unavailable");
+}
+
+#[test]
+fn native_code_deletes_bundles_a_debug_build_forgets_blocks_and_pages_reach_neither() {
+    let mut home = Home::new();
+    home.release("1.0.0", &[]);
+    let settings = settings(&home.serve());
+    let mut setup = home.setup(&settings);
+    let phone = Shell::open(&setup, None);
+    let updater = phone.pilot().updater().unwrap().clone();
+    phone.start("builtin");
+    phone.ask("sync", &json!({ "apply": "next-start" })).unwrap();
+    for method in ["deleteBundle", "delete_bundle", "clearBlocks", "clear_blocks"] {
+        assert_eq!(phone.ask(method, &json!({})), Err("argument-invalid".to_owned()));
+    }
+    let Some(Which::Bundle(id)) = updater.state().unwrap().record.next else { panic!("no next") };
+    assert!(updater.delete_bundle(&id).unwrap());
+    assert_eq!(folder_of(&home.at("phone/bundles")), 0);
+    assert_eq!(phone.ask("getState", &json!({})).unwrap()["next"], json!(null));
+    let again = phone.ask("sync", &json!({})).unwrap();
+    assert_eq!(again["status"], "staged", "deleting forbids nothing");
+    assert_eq!(updater.delete_bundle(&id).unwrap_err().code(), "not-allowed", "it is on trial");
+    for nonce in ["first", "second"] {
+        phone.ring();
+        phone.ask("attach", &json!({ "nonce": nonce })).unwrap();
+        phone.ask("reportFailure", &json!({ "nonce": nonce })).unwrap();
+    }
+    phone.ring();
+    let status = |phone: &Shell| phone.ask("sync", &json!({})).unwrap()["status"].clone();
+    assert_eq!(status(&phone), "blocked");
+    assert_eq!(updater.clear_blocks().unwrap_err().code(), "not-allowed");
+    assert_eq!(status(&phone), "blocked");
+    drop((phone, updater));
+
+    setup.debug = true;
+    let phone = Shell::open(&setup, None);
+    phone.start("builtin");
+    phone.pilot().updater().unwrap().clear_blocks().unwrap();
+    assert_eq!(status(&phone), "staged");
 }
 
 /// Keys that native code obtains while the app runs.

@@ -1717,6 +1717,20 @@ public protocol UpdaterProtocol: AnyObject, Sendable {
     func check(cancel: CancelToken) throws  -> Outcome
     
     /**
+     * Forgets which bundles were given up on this device, in a debug build; `Misuse` in any other. What
+     * the publisher revoked stays so. Blocks for milliseconds; writes. No page can ask for it.
+     */
+    func clearBlocks() throws 
+    
+    /**
+     * Removes a bundle that waits (`next`, `held`) or was confirmed before (`previous`); whether it is
+     * gone. One that is still shown goes with a later sync. The next sync fetches it again if it is
+     * offered. `Misuse` for what is confirmed or on trial. Blocks for milliseconds; writes. No page can
+     * ask for it.
+     */
+    func deleteBundle(id: String) throws  -> Bool
+    
+    /**
      * The launch with this token did not come up; whether its bundle was given up. Boot again after
      * this. Blocks for milliseconds; writes.
      */
@@ -1861,6 +1875,34 @@ open func check(cancel: CancelToken)throws  -> Outcome  {
     uniffi_farad_fn_method_updater_check(
             self.uniffiCloneHandle(),
         FfiConverterTypeCancelToken_lower(cancel),uniffiCallStatus
+    )
+})
+}
+    
+    /**
+     * Forgets which bundles were given up on this device, in a debug build; `Misuse` in any other. What
+     * the publisher revoked stays so. Blocks for milliseconds; writes. No page can ask for it.
+     */
+open func clearBlocks()throws   {try rustCallWithError(FfiConverterTypeFaradError_lift) {
+        uniffiCallStatus in
+    uniffi_farad_fn_method_updater_clear_blocks(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+}
+}
+    
+    /**
+     * Removes a bundle that waits (`next`, `held`) or was confirmed before (`previous`); whether it is
+     * gone. One that is still shown goes with a later sync. The next sync fetches it again if it is
+     * offered. `Misuse` for what is confirmed or on trial. Blocks for milliseconds; writes. No page can
+     * ask for it.
+     */
+open func deleteBundle(id: String)throws  -> Bool  {
+    return try  FfiConverterBool.lift(try rustCallWithError(FfiConverterTypeFaradError_lift) {
+        uniffiCallStatus in
+    uniffi_farad_fn_method_updater_delete_bundle(
+            self.uniffiCloneHandle(),
+        FfiConverterString.lower(id),uniffiCallStatus
     )
 })
 }
@@ -3917,6 +3959,12 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_farad_checksum_method_updater_check() != 31817) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_farad_checksum_method_updater_clear_blocks() != 64996) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_farad_checksum_method_updater_delete_bundle() != 34238) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_farad_checksum_method_updater_fail() != 63966) {

@@ -483,6 +483,16 @@ RustBuffer uniffi_farad_fn_method_updater_boot(uint64_t ptr, int8_t excused, Rus
 RustBuffer uniffi_farad_fn_method_updater_check(uint64_t ptr, uint64_t cancel, RustCallStatus *_Nonnull out_status
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_FARAD_FN_METHOD_UPDATER_CLEAR_BLOCKS
+#define UNIFFI_FFIDEF_UNIFFI_FARAD_FN_METHOD_UPDATER_CLEAR_BLOCKS
+void uniffi_farad_fn_method_updater_clear_blocks(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_FARAD_FN_METHOD_UPDATER_DELETE_BUNDLE
+#define UNIFFI_FFIDEF_UNIFFI_FARAD_FN_METHOD_UPDATER_DELETE_BUNDLE
+int8_t uniffi_farad_fn_method_updater_delete_bundle(uint64_t ptr, RustBuffer id, RustCallStatus *_Nonnull out_status
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_FARAD_FN_METHOD_UPDATER_FAIL
 #define UNIFFI_FFIDEF_UNIFFI_FARAD_FN_METHOD_UPDATER_FAIL
 int8_t uniffi_farad_fn_method_updater_fail(uint64_t ptr, RustBuffer token, RustBuffer reason, RustCallStatus *_Nonnull out_status
@@ -887,6 +897,18 @@ uint16_t uniffi_farad_checksum_method_updater_boot(void
 #ifndef UNIFFI_FFIDEF_UNIFFI_FARAD_CHECKSUM_METHOD_UPDATER_CHECK
 #define UNIFFI_FFIDEF_UNIFFI_FARAD_CHECKSUM_METHOD_UPDATER_CHECK
 uint16_t uniffi_farad_checksum_method_updater_check(void
+    
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_FARAD_CHECKSUM_METHOD_UPDATER_CLEAR_BLOCKS
+#define UNIFFI_FFIDEF_UNIFFI_FARAD_CHECKSUM_METHOD_UPDATER_CLEAR_BLOCKS
+uint16_t uniffi_farad_checksum_method_updater_clear_blocks(void
+    
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_FARAD_CHECKSUM_METHOD_UPDATER_DELETE_BUNDLE
+#define UNIFFI_FFIDEF_UNIFFI_FARAD_CHECKSUM_METHOD_UPDATER_DELETE_BUNDLE
+uint16_t uniffi_farad_checksum_method_updater_delete_bundle(void
     
 );
 #endif

@@ -111,6 +111,8 @@ pub enum Effect {
     Excuse(BundleId),
     /// Forget the launches of a bundle.
     ForgetMarks(BundleId),
+    /// Forget every block of this device, and what was counted of the blocked bundles.
+    ForgetBlocks,
     /// Write the record.
     Write,
     /// Remove bundles that nothing names.

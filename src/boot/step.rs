@@ -27,6 +27,10 @@ pub enum Event {
     Apply,
     /// The app asks for the built-in bundle, until the rollout says otherwise.
     Reset,
+    /// The app has no use for a bundle: it leaves every place that it waits in.
+    Delete(BundleId),
+    /// A developer gives every bundle that was given up another chance.
+    ForgetBlocks,
     /// A policy, the channel or both may have changed.
     Policy,
     /// A sync ended well: what was suspended may run again.
@@ -51,6 +55,8 @@ pub enum Refusal {
     StaleToken,
     /// Policy, channel, native range or a block forbids the bundle.
     NotAllowed,
+    /// The bundle is confirmed or on trial: it is what runs, or would.
+    InUse,
 }
 
 /// Decides what an event does.
@@ -61,6 +67,7 @@ pub fn step(before: &Record, event: &Event, facts: &Facts<'_>) -> Result<Outcome
     let mut record = before.clone();
     let mut after = Vec::new();
     let mut first = Vec::new();
+    let mut last = Vec::new();
     let mut undone = None;
     match event {
         Event::Ready(token) => {
@@ -126,6 +133,18 @@ pub fn step(before: &Record, event: &Event, facts: &Facts<'_>) -> Result<Outcome
             }
             head_for(&mut record, Which::Builtin);
         }
+        Event::Delete(id) => {
+            let on_trial = record.trial.as_ref().is_some_and(|trial| trial.id == *id);
+            if record.confirmed == Which::Bundle(*id) || on_trial {
+                return Err(Refusal::InUse);
+            }
+            record.next = record.next.filter(|next| *next != Which::Bundle(*id));
+            record.held = record.held.filter(|held| held != id);
+            record.previous = record.previous.filter(|previous| previous != id);
+            // Also where nothing named it.
+            last.push(Effect::Collect);
+        }
+        Event::ForgetBlocks => last.push(Effect::ForgetBlocks),
         Event::Policy => forget_disallowed(&mut record, facts),
         Event::Synced => {
             record.early_crashes = 0;
@@ -137,6 +156,7 @@ pub fn step(before: &Record, event: &Event, facts: &Facts<'_>) -> Result<Outcome
         effects.push(Effect::Write);
         effects.extend(after);
     }
+    effects.extend(last);
     Ok(Outcome { record, effects, undone })
 }
 

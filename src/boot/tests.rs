@@ -95,6 +95,11 @@ impl World {
                 Effect::ForgetMarks(id) => change(id, |bundle| {
                     (bundle.launches, bundle.excused) = (0, false);
                 }),
+                Effect::ForgetBlocks => {
+                    for bundle in self.bundles.values_mut().filter(|bundle| bundle.blocked) {
+                        (bundle.launches, bundle.excused, bundle.blocked) = (0, false, false);
+                    }
+                }
                 Effect::Write => self.record = record.clone(),
                 Effect::Collect => {}
             }
@@ -448,6 +453,49 @@ fn launches_before_ready_do_not_count_against_a_later_trial() {
 }
 
 #[test]
+fn what_waits_or_was_before_may_be_deleted_and_what_runs_or_would_may_not() {
+    let mut world = World::new();
+    world.install(1);
+    world.install(2);
+    let outcome = |world: &mut World, n: u8| {
+        world.facts(|record, facts| step(record, &Event::Delete(id(n)), facts))
+    };
+    assert_eq!(outcome(&mut world, 2), Err(Refusal::InUse));
+    let effects = outcome(&mut world, 1).unwrap().effects;
+    assert_eq!(effects, [Effect::Write, Effect::Collect], "never collected while it is named");
+    world.tell(Event::Delete(id(1))).unwrap();
+    assert_eq!((world.record.confirmed, world.record.previous), (bundle(2), None));
+    assert_eq!(outcome(&mut world, 1).unwrap().effects, [Effect::Collect], "nothing names it");
+    for hold in [false, true] {
+        world.tell(Event::Staged { id: id(3), hold }).unwrap();
+        world.tell(Event::Delete(id(3))).unwrap();
+        assert_eq!((world.record.next, world.record.held), (None, None));
+    }
+    world.tell(Event::Staged { id: id(3), hold: false }).unwrap();
+    world.start();
+    assert_eq!(outcome(&mut world, 3), Err(Refusal::InUse));
+}
+
+#[test]
+fn what_was_given_up_is_tried_again_once_blocks_are_forgotten() {
+    let mut world = World::new();
+    world.tell(Event::Staged { id: id(1), hold: false }).unwrap();
+    for _ in 0..3 {
+        world.start();
+    }
+    assert_eq!(world.tell(Event::Chosen(bundle(1))), Err(Refusal::NotAllowed));
+    world.tell(Event::ForgetBlocks).unwrap();
+    world.tell(Event::Chosen(bundle(1))).unwrap();
+    for _ in 0..2 {
+        assert_eq!(world.start().which, bundle(1));
+    }
+    assert_eq!(world.start().which, Which::Builtin);
+    world.bundles.get_mut(&id(1)).unwrap().standing = Standing::Revoked;
+    world.tell(Event::ForgetBlocks).unwrap();
+    assert_eq!(world.tell(Event::Chosen(bundle(1))), Err(Refusal::NotAllowed));
+}
+
+#[test]
 fn what_is_on_trial_again_is_nobodys_fallback() {
     let mut world = World::new();
     world.install(1);
@@ -474,6 +522,8 @@ enum Move {
     ChooseBuiltin,
     Apply,
     Reset,
+    Delete(u8),
+    ForgetBlocks,
     EarlyCrash,
     Synced,
     Standing(u8, Standing),
@@ -497,6 +547,8 @@ fn moves() -> impl Strategy<Value = Move> {
         1 => Just(Move::ChooseBuiltin),
         1 => Just(Move::Apply),
         1 => Just(Move::Reset),
+        1 => n.clone().prop_map(Move::Delete),
+        1 => Just(Move::ForgetBlocks),
         1 => Just(Move::EarlyCrash),
         1 => Just(Move::Synced),
         1 => (n.clone(), prop_oneof![
@@ -575,6 +627,13 @@ proptest! {
                 }
                 Move::Apply => { world.tell(Event::Apply).unwrap(); }
                 Move::Reset => { let _ = world.tell(Event::Reset); }
+                Move::Delete(n) => { let _ = world.tell(Event::Delete(id(n))); }
+                Move::ForgetBlocks => {
+                    let blocked = world.bundles.iter().filter(|(_, bundle)| bundle.blocked);
+                    blocked.for_each(|(id, _)| { unready.remove(id); });
+                    world.tell(Event::ForgetBlocks).unwrap();
+                    prop_assert!(world.bundles.values().all(|bundle| !bundle.blocked));
+                }
                 Move::EarlyCrash => { world.tell(Event::EarlyCrash).unwrap(); }
                 Move::Synced => { world.tell(Event::Synced).unwrap(); }
                 Move::Standing(n, standing) => {

@@ -185,6 +185,21 @@ impl Updater {
         Ok(self.inner.reset()?)
     }
 
+    /// Removes a bundle that waits (`next`, `held`) or was confirmed before (`previous`); whether it is
+    /// gone. One that is still shown goes with a later sync. The next sync fetches it again if it is
+    /// offered. `Misuse` for what is confirmed or on trial. Blocks for milliseconds; writes. No page can
+    /// ask for it.
+    pub fn delete_bundle(&self, id: String) -> Result<bool> {
+        let id = id.parse().map_err(|_| Error::Argument("this is no bundle's id".to_owned()))?;
+        Ok(self.inner.delete_bundle(&id)?)
+    }
+
+    /// Forgets which bundles were given up on this device, in a debug build; `Misuse` in any other. What
+    /// the publisher revoked stays so. Blocks for milliseconds; writes. No page can ask for it.
+    pub fn clear_blocks(&self) -> Result<()> {
+        Ok(self.inner.clear_blocks()?)
+    }
+
     /// Follows another of the channels that the configuration allows, or the configured one. Blocks
     /// for milliseconds; writes.
     pub fn set_channel(&self, channel: Option<String>) -> Result<()> {

@@ -181,6 +181,7 @@ fn updater(
     config.allowed_channels.clone_from(&settings.allowed_channels);
     config.native_version.clone_from(&setup.native_version);
     config.built = setup.built;
+    config.debug = setup.debug;
     config.max_bundle = settings.max_bundle_size;
     let options = |url: &str| HttpOptions {
         min_tls: if settings.old_tls { MinTls::V1_2 } else { MinTls::V1_3 },

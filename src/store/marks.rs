@@ -1,7 +1,8 @@
 //! Marks and tombstones: launches counted and bundles given up, kept apart from the record so that
 //! losing it does not forget that a bundle kills the app.
 //!
-//! `marks/<id>` has one byte `|` a launch, and one `-` if a launch was given back. `blocked/<id>` says why, and under which native app.
+//! `marks/<id>` has one byte `|` a launch, and one `-` if a launch was given back. `blocked/<id>` says
+//! why, and under which native app.
 
 use std::io::{self, Write};
 
@@ -107,6 +108,17 @@ pub(super) fn forget_native(disk: &dyn Disk, native: &NativeIdentity) -> io::Res
     Ok(())
 }
 
+/// Forgets every tombstone, and the launches of what it stood for.
+pub(super) fn forget_blocks(disk: &dyn Disk) -> io::Result<()> {
+    let blocked = blocked(disk)?;
+    for (id, _) in &blocked {
+        // First: what was counted before must not block it again at its first launch.
+        forget_marks(disk, id)?;
+        disk.remove_file(&format!("{BLOCKED}/{id}"))?;
+    }
+    if blocked.is_empty() { Ok(()) } else { disk.sync_folder(BLOCKED) }
+}
+
 fn ready_folder(disk: &dyn Disk, folder: &str) -> io::Result<()> {
     if disk.list("")?.iter().any(|entry| entry.name == folder) {
         return Ok(());
@@ -145,6 +157,23 @@ mod tests {
         mark(&disk, &id).unwrap();
         disk.append(&format!("{MARKS}/{id}")).unwrap().write_all(&[0; 5000]).unwrap();
         assert_eq!(launches(&disk, &id).unwrap(), (u32::MAX, true));
+    }
+
+    #[test]
+    fn blocks_are_forgotten_with_what_was_counted_and_other_marks_stay() {
+        let (disk, bad, other) =
+            (MemoryDisk::new(), BundleId(Digest::of(b"1")), BundleId(Digest::of(b"2")));
+        forget_blocks(&disk).unwrap();
+        for id in [&bad, &other] {
+            mark(&disk, id).unwrap();
+        }
+        let tombstone = Tombstone { reason: Reason::NotReady, native: native(1) };
+        block(&disk, &bad, &tombstone).unwrap();
+        forget_blocks(&disk).unwrap();
+        let disk = disk.after_power_cut();
+        assert_eq!(blocked(&disk).unwrap(), []);
+        assert_eq!(launches(&disk, &bad).unwrap(), (0, false));
+        assert_eq!(launches(&disk, &other).unwrap(), (1, false));
     }
 
     #[test]

@@ -175,7 +175,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::StaleToken`] for a token of another launch; [`Error::NotAllowed`] for a bundle that
-    /// may not run; [`Error::Busy`] where another process has the lock; storage errors, after which
+    /// may not run, or may not be deleted; [`Error::Busy`] where another process has the lock; storage errors, after which
     /// the old record or the new one holds.
     pub fn tell(&self, context: &Context<'_>, event: &Event) -> Result<Outcome> {
         let _lock = self.lock(LOCK)?.ok_or(Error::Busy("change of state"))?;
@@ -186,6 +186,7 @@ impl Store {
             let mut outcome = step(&record, event, facts).map_err(|refusal| match refusal {
                 Refusal::StaleToken => Error::StaleToken,
                 Refusal::NotAllowed => Error::NotAllowed("the bundle may not run on this device"),
+                Refusal::InUse => Error::NotAllowed("the bundle is confirmed or on trial"),
             })?;
             self.carry_out(&outcome.effects, &mut outcome.record, facts)?;
             Ok(outcome)
@@ -244,6 +245,15 @@ impl Store {
     pub fn has(&self, id: &BundleId) -> bool {
         // Files whose manifest is damaged are of no use: nobody could say what they are.
         bundles::sound(&*self.disk, id).unwrap_or(false) && self.manifest(id).is_some()
+    }
+
+    /// Whether anything of `id` is on the device, sound or not.
+    ///
+    /// # Errors
+    /// Where storage cannot be read.
+    pub fn holds(&self, id: &BundleId) -> Result<bool> {
+        let ids = bundles::ids(&*self.disk);
+        Ok(ids.map_err(|error| Error::storage("reading the bundles", error))?.contains(id))
     }
 
     /// The signed manifest of a bundle on the device.
@@ -377,6 +387,7 @@ impl Store {
                 Effect::Mark(id) => marks::mark(disk, id),
                 Effect::Excuse(id) => marks::excuse(disk, id),
                 Effect::ForgetMarks(id) => marks::forget_marks(disk, id),
+                Effect::ForgetBlocks => marks::forget_blocks(disk),
                 Effect::Write => record::save(disk, record),
                 Effect::Collect => {
                     // Tidying up is not worth failing for.

@@ -229,3 +229,28 @@ fn a_bundle_that_is_being_removed_is_not_shown() {
     let _removing = disk.lock(&format!("bundles/{}/lease", id(1)), true).unwrap().unwrap();
     assert_eq!(phone.boot().which, Which::Builtin);
 }
+
+#[test]
+fn a_bundle_that_is_deleted_goes_at_once_and_one_that_is_shown_with_its_page() {
+    let mut phone = Phone::new();
+    phone.boot();
+    phone.settle(1).unwrap();
+    phone.settle(2).unwrap();
+    phone.install(3).unwrap();
+    let disk = phone.disk.clone();
+    let delete = |phone: &mut Phone, n: u8| {
+        phone.run(|store, context| {
+            store.tell(context, &Event::Delete(id(n)))?;
+            store.holds(&id(n))
+        })
+    };
+    assert!(matches!(delete(&mut phone, 2), Err(Error::NotAllowed(_))), "it is confirmed");
+    assert!(!delete(&mut phone, 3).unwrap());
+    assert!(!delete(&mut phone, 3).unwrap(), "once more, in vain");
+    let shown = disk.lock(&format!("bundles/{}/lease", id(1)), false).unwrap().unwrap();
+    assert!(delete(&mut phone, 1).unwrap(), "another process shows it");
+    drop(shown);
+    phone.run(|store, _| store.collect()).unwrap();
+    phone.run(|store, _| assert!(!store.holds(&id(1)).unwrap()));
+    assert_eq!(phone.boot().which, Which::Bundle(id(2)));
+}

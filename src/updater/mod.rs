@@ -222,6 +222,31 @@ impl Updater {
         self.tell(&Event::Reset).map(|_| ())
     }
 
+    /// Removes a bundle that waits (`next`, `held`) or was confirmed before (`previous`), to make room;
+    /// whether it is gone. One that a process still shows goes with a later sync. The next sync fetches
+    /// it again if it is offered: deleting forbids nothing. For native code; no page can ask for it.
+    ///
+    /// # Errors
+    /// [`Error::NotAllowed`] for the bundle that is confirmed or on trial; [`Error::Busy`]; storage
+    /// errors.
+    pub fn delete_bundle(&self, id: &BundleId) -> Result<bool> {
+        self.tell(&Event::Delete(*id))?;
+        Ok(!self.store.holds(id)?)
+    }
+
+    /// Forgets which bundles were given up on this device, so that a developer's next sync takes them
+    /// again. What the publisher revoked stays so. For native code; no page can ask for it.
+    ///
+    /// # Errors
+    /// [`Error::NotAllowed`] in an app that is no debug build ([`Config::debug`]): there a block is
+    /// what keeps a bundle that crashes from coming back. [`Error::Busy`]; storage errors.
+    pub fn clear_blocks(&self) -> Result<()> {
+        if !self.config.debug {
+            return Err(Error::NotAllowed("only a debug build forgets blocks"));
+        }
+        self.tell(&Event::ForgetBlocks).map(|_| ())
+    }
+
     /// What is on the device. Reads, writes nothing but a first install id.
     ///
     /// # Errors

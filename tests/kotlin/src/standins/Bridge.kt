@@ -100,7 +100,14 @@ class Bridge(
     fun call(plugin: String, method: String, options: JSObject): CompletableFuture<JSONObject> {
         val (id, answer) = messages.expect()
         val call = PluginCall(messages, plugin, id, method, options)
-        calls.execute { handles.getValue(plugin).invoke(method, call) }
+        calls.execute {
+            try {
+                handles.getValue(plugin).invoke(method, call)
+            } catch (unknown: InvalidPluginMethodException) {
+                // Capacitor logs it, and never answers.
+                answer.completeExceptionally(NoSuchCall(unknown))
+            }
+        }
         return answer
     }
 
@@ -204,6 +211,8 @@ class MessageHandler {
         }
     }
 }
+
+class NoSuchCall(cause: Exception) : Exception(cause)
 
 class Rejected(val error: JSONObject) : Exception(error.optString("message")) {
     val code: String = error.optString("code")

@@ -80,6 +80,31 @@ class BindingsTest {
         assertEquals("blocked", updater.sync(false, CancelToken(), null).status)
     }
 
+    @Test fun `a bundle is deleted, and blocks are forgotten by a debug build alone`() {
+        shop.release("1.0.0")
+        val setup = setup(shop.serve())
+        val shipped = Updater.open(setup.copy(debug = false), null)
+        shipped.boot(false)
+        shipped.sync(false, CancelToken(), null)
+        val next = shipped.state().next!!.id
+        assertTrue(shipped.deleteBundle(next))
+        assertNull(shipped.state().next)
+        assertEquals("staged", shipped.sync(false, CancelToken(), null).status)
+        repeat(2) { shipped.fail(shipped.boot(false).token!!, FailReason.REPORTED) }
+        shipped.boot(false)
+        assertEquals(listOf(next), shipped.state().blocked)
+        val refused = assertThrows(FaradException.Misuse::class.java) { shipped.clearBlocks() }
+        assertEquals("not-allowed", refused.code())
+        val debug = Updater.open(setup, null)
+        debug.clearBlocks()
+        assertEquals("staged", debug.sync(false, CancelToken(), null).status)
+        debug.boot(false)
+        val tried = assertThrows(FaradException.Misuse::class.java) { debug.deleteBundle(next) }
+        assertEquals("not-allowed", tried.code())
+        val noId = assertThrows(FaradException.Misuse::class.java) { debug.deleteBundle("builtin") }
+        assertEquals("argument-invalid", noId.code())
+    }
+
     @Test fun `a listener that throws breaks nothing`() {
         shop.release("1.0.0")
         val updater = Updater.open(setup(shop.serve()), null)

@@ -3,7 +3,9 @@ package dev.farad.tests
 import android.app.ApplicationExitInfo
 import android.os.Build
 import android.util.Log
+import com.getcapacitor.NoSuchCall
 import com.getcapacitor.plugin.WebView
+import dev.farad.capacitor.Farad
 import java.io.File
 import org.json.JSONObject
 import org.junit.After
@@ -11,6 +13,7 @@ import org.junit.Assert.assertEquals
 import org.junit.Assert.assertFalse
 import org.junit.Assert.assertNotEquals
 import org.junit.Assert.assertNull
+import org.junit.Assert.assertThrows
 import org.junit.Assert.assertTrue
 import org.junit.Before
 import org.junit.Test
@@ -308,6 +311,17 @@ class PluginTest {
         }
         assertEquals("1.0.0", phone.page)
         assertEquals("https://localhost/basket?id=1#top", phone.bridge.webView.loads.last())
+    }
+
+    @Test fun `what native code may ask for, no page can`() {
+        val phone = Phone(shop, settings()).start()
+        phone.ask("sync")
+        for (method in listOf("deleteBundle", "clearBlocks")) {
+            assertThrows(NoSuchCall::class.java) { phone.ask(method) }
+        }
+        val next = phone.ask("getState").getJSONObject("next").getString("id")
+        assertTrue(Farad.updater!!.deleteBundle(next))
+        assertTrue(phone.ask("getState").isNull("next"))
     }
 
     @Test fun `a configuration that cannot work is told in the log and to every call`() {

@@ -35,6 +35,31 @@ final class BindingsTests: XCTestCase {
         XCTAssertEqual(try updater.state().installId.count, 32)
     }
 
+    func testABundleIsDeletedAndBlocksAreForgottenByADebugBuildAlone() throws {
+        let shop = try Shop()
+        try shop.release("1.0.0")
+        var own = try setup(shop, shop.serve())
+        let debug = try Updater.open(setup: own, keys: nil)
+        own.debug = false
+        let shipped = try Updater.open(setup: own, keys: nil)
+        _ = try shipped.boot(excused: false)
+        _ = try shipped.sync(hold: false, cancel: CancelToken(), listener: nil)
+        let next = try XCTUnwrap(shipped.state().next).id
+        XCTAssertTrue(try shipped.deleteBundle(id: next))
+        XCTAssertNil(try shipped.state().next)
+        _ = try shipped.sync(hold: false, cancel: CancelToken(), listener: nil)
+        for _ in 0..<2 {
+            let token = try XCTUnwrap(shipped.boot(excused: false).token)
+            _ = try shipped.fail(token: token, reason: .reported)
+        }
+        XCTAssertEqual(try shipped.state().blocked, [next])
+        XCTAssertThrowsError(try shipped.clearBlocks()) { error in
+            XCTAssertEqual((error as? FaradError)?.code(), "not-allowed")
+        }
+        try debug.clearBlocks()
+        XCTAssertEqual(try debug.state().blocked, [])
+    }
+
     func testACancelledSyncEndsWithItsOwnError() throws {
         let shop = try Shop()
         try shop.release("1.0.0")

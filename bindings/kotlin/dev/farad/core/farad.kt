@@ -787,6 +787,10 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_farad_checksum_method_updater_check(
     ): Int
+    external fun uniffi_farad_checksum_method_updater_clear_blocks(
+    ): Int
+    external fun uniffi_farad_checksum_method_updater_delete_bundle(
+    ): Int
     external fun uniffi_farad_checksum_method_updater_fail(
     ): Int
     external fun uniffi_farad_checksum_method_updater_ready(
@@ -900,6 +904,10 @@ internal object UniffiLib {
     ): RustBuffer.ByValue
     external fun uniffi_farad_fn_method_updater_check(`ptr`: Long,`cancel`: Long,uniffi_out_err: UniffiRustCallStatus, 
     ): RustBuffer.ByValue
+    external fun uniffi_farad_fn_method_updater_clear_blocks(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus, 
+    ): Unit
+    external fun uniffi_farad_fn_method_updater_delete_bundle(`ptr`: Long,`id`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus, 
+    ): Byte
     external fun uniffi_farad_fn_method_updater_fail(`ptr`: Long,`token`: RustBuffer.ByValue,`reason`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus, 
     ): Byte
     external fun uniffi_farad_fn_method_updater_ready(`ptr`: Long,`token`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus, 
@@ -1086,6 +1094,12 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_farad_checksum_method_updater_check() and 0xFFFF) != 31817) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_farad_checksum_method_updater_clear_blocks() and 0xFFFF) != 64996) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_farad_checksum_method_updater_delete_bundle() and 0xFFFF) != 34238) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_farad_checksum_method_updater_fail() and 0xFFFF) != 63966) {
@@ -3328,6 +3342,20 @@ public interface UpdaterInterface {
     fun `check`(`cancel`: CancelToken): Outcome
     
     /**
+     * Forgets which bundles were given up on this device, in a debug build; `Misuse` in any other. What
+     * the publisher revoked stays so. Blocks for milliseconds; writes. No page can ask for it.
+     */
+    fun `clearBlocks`()
+    
+    /**
+     * Removes a bundle that waits (`next`, `held`) or was confirmed before (`previous`); whether it is
+     * gone. One that is still shown goes with a later sync. The next sync fetches it again if it is
+     * offered. `Misuse` for what is confirmed or on trial. Blocks for milliseconds; writes. No page can
+     * ask for it.
+     */
+    fun `deleteBundle`(`id`: kotlin.String): kotlin.Boolean
+    
+    /**
      * The launch with this token did not come up; whether its bundle was given up. Boot again after
      * this. Blocks for milliseconds; writes.
      */
@@ -3521,6 +3549,44 @@ open class Updater: Disposable, AutoCloseable, UpdaterInterface
         it,
         
         FfiConverterTypeCancelToken.lower(`cancel`),_status)
+}
+    }
+    )
+    }
+    
+
+    
+    /**
+     * Forgets which bundles were given up on this device, in a debug build; `Misuse` in any other. What
+     * the publisher revoked stays so. Blocks for milliseconds; writes. No page can ask for it.
+     */
+    @Throws(FaradException::class)override fun `clearBlocks`()
+        = 
+    callWithHandle {
+    uniffiRustCallWithError(FaradException) { _status ->
+    UniffiLib.uniffi_farad_fn_method_updater_clear_blocks(
+        it,
+        _status)
+}
+    }
+    
+    
+
+    
+    /**
+     * Removes a bundle that waits (`next`, `held`) or was confirmed before (`previous`); whether it is
+     * gone. One that is still shown goes with a later sync. The next sync fetches it again if it is
+     * offered. `Misuse` for what is confirmed or on trial. Blocks for milliseconds; writes. No page can
+     * ask for it.
+     */
+    @Throws(FaradException::class)override fun `deleteBundle`(`id`: kotlin.String): kotlin.Boolean {
+            return FfiConverterBoolean.lift(
+    callWithHandle {
+    uniffiRustCallWithError(FaradException) { _status ->
+    UniffiLib.uniffi_farad_fn_method_updater_delete_bundle(
+        it,
+        
+        FfiConverterString.lower(`id`),_status)
 }
     }
     )
