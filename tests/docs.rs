@@ -70,7 +70,7 @@ fn every_code_status_and_reason_stands_in_the_troubleshooting() {
         .filter_map(|line| Some(line.strip_prefix("### `")?.strip_suffix('`')?.to_owned()))
         .collect();
     assert_eq!(headings, codes_in_code());
-    let types = read("plugin/src/definitions.ts");
+    let types = read("plugin/src/answers.ts");
     for name in ["SyncStatus", "RollbackReason"] {
         let union = types.split(&format!("export type {name} =")).nth(1).unwrap();
         let union = union.split(';').next().unwrap();

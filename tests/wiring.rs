@@ -28,7 +28,9 @@ fn read(path: &str) -> String {
 }
 
 fn definitions() -> String {
-    read("plugin/src/definitions.ts")
+    ["definitions", "answers", "events", "errors"]
+        .map(|name| read(&format!("plugin/src/{name}.ts")))
+        .concat()
 }
 
 /// The word at the start of `text`.

@@ -12,11 +12,12 @@ const { replaceMarkdownPlaceholders } = require('@capacitor/docgen/dist/output.j
 
 const root = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 const REFERENCE = 'docs/plugin.md';
+const SOURCES = ['definitions', 'answers', 'events', 'errors', 'config'];
 
 /** The pages with generated parts, by path, as they should be. */
 export function pages() {
   const data = docgen.parse({
-    inputFiles: [root('plugin/src/definitions.ts'), root('plugin/src/config.ts')],
+    inputFiles: SOURCES.map((name) => root(`plugin/src/${name}.ts`)),
   })('FaradPlugin');
   const read = (path) => readFileSync(root(path), 'utf8');
   return {
