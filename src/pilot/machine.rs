@@ -5,30 +5,25 @@
 //! `ready()` of a page that does not belong to the running launch, to replace a page during a hold,
 //! to do anything at all while the plugin is idle. No I/O, no clock, no randomness, no threads; what
 //! the tests and the phone drive is the same.
+//!
+//! Here are what the machine is and where each event goes; what becomes of launches is in `launches`,
+//! of syncs and checks in `runs`, of calls in `calls`.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::api::{About, Bundle, Failure, LastError, Notice, Stage, StateResult, Told};
 use super::call::{Apply, Hold};
-use super::deadline::Deadline;
-use super::event::{Asked, CallId, Decided, Done, Effect, Event, Job, Now, Stored, Switch};
-use super::exit::{Exit, Note};
+use super::event::{Asked, CallId, Done, Effect, Event, Job, Now, Stored, Switch};
+use super::launches::Launch;
 use super::page::Pages;
 use super::runs::Run;
 use super::schedule::Schedule;
 use super::settings::Settings;
 use super::timers::{Timer, Timers};
-use crate::boot::{Reason, Which};
 use crate::error::{Error, Result};
 use crate::time::UnixTime;
-
-/// A renderer that dies sooner than this after a launch is the bundle's fault.
-const EARLY: Duration = Duration::from_secs(10);
-/// What a page gets between `beforeReload` and its end.
-const GRACE: Duration = Duration::from_millis(200);
 
 /// Why the plugin does nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +55,7 @@ pub struct Machine {
     pub(super) idle: Option<Idle>,
     pub(super) about: About,
     pub(super) apply: Apply,
-    ready_timeout: Option<Duration>,
+    pub(super) ready_timeout: Option<Duration>,
     pub(super) allow_metered: bool,
     /// Events go somewhere.
     events: bool,
@@ -69,15 +64,15 @@ pub struct Machine {
     pub(super) keep_route: bool,
 
     pub(super) launch: Option<Launch>,
-    launches: u64,
+    pub(super) launches: u64,
     pub(super) pages: Pages,
     pub(super) notice: Option<Notice>,
 
     pub(super) active: bool,
-    background: bool,
+    pub(super) background: bool,
     pub(super) hold: Option<Hold>,
     /// A bundle waits to take over within this process.
-    pending: Option<Apply>,
+    pub(super) pending: Option<Apply>,
     /// A decision is under way; the next one waits for it.
     pub(super) switching: bool,
 
@@ -90,21 +85,6 @@ pub struct Machine {
 
     pub(super) timers: Timers,
     pub(super) effects: Vec<Effect>,
-}
-
-/// What runs.
-#[derive(Debug)]
-pub(super) struct Launch {
-    pub(super) number: u64,
-    pub(super) which: Which,
-    bundle: Bundle,
-    folder: Option<PathBuf>,
-    /// Until it is confirmed or given up.
-    pub(super) token: Option<String>,
-    /// `ready()` came, and is being written down.
-    pub(super) confirming: bool,
-    pub(super) deadline: Option<Deadline>,
-    begun: Duration,
 }
 
 impl Machine {
@@ -175,126 +155,6 @@ impl Machine {
         std::mem::take(&mut self.effects)
     }
 
-    // Starts and switches.
-
-    fn start(&mut self, exit: Option<&Exit>) {
-        // Within a process nothing that ended says anything.
-        let exit = exit.filter(|_| self.launches == 0);
-        // A launch whose page never came, since the one before it went with its web view.
-        let unseen = !self.pages.is_shown();
-        self.stop(Timer::Show);
-        self.switching = true;
-        self.pending = None;
-        self.run(Job::Start {
-            excused: unseen || exit.is_some_and(Exit::excuses),
-            crashed: exit.and_then(Exit::crashed_early),
-        });
-    }
-
-    fn launch(&mut self, decided: Decided, now: Now) {
-        self.launches += 1;
-        self.stop(Timer::Ready);
-        self.notice = decided.notice.or(self.notice.take());
-        let deadline = decided.token.as_ref().and(self.ready_timeout).map(Deadline::new);
-        let note = Note {
-            shows: decided.which,
-            on_trial: decided.token.is_some(),
-            since: now.wall.seconds().saturating_mul(1000),
-        };
-        self.effects.push(Effect::Note(note.to_text()));
-        self.launch = Some(Launch {
-            number: self.launches,
-            which: decided.which,
-            bundle: decided.bundle,
-            folder: decided.folder,
-            token: decided.token,
-            confirming: false,
-            deadline,
-            begun: now.ticks,
-        });
-        self.switching = false;
-    }
-
-    fn started(&mut self, decided: Decided, now: Now) {
-        let folder = decided.folder.clone();
-        self.launch(decided, now);
-        self.pages.begin(self.launches);
-        self.effects.push(Effect::Begin(folder));
-        self.tell_rolled_back();
-        self.count(now);
-        if let Some(wait) = self.schedule.started() {
-            self.set(Timer::Sync, wait);
-        }
-    }
-
-    fn switched(&mut self, why: Switch, decided: Result<Option<Decided>>, now: Now) {
-        let decided = match decided {
-            Ok(decided) => decided,
-            Err(error) => {
-                self.switching = false;
-                match why {
-                    Switch::Asked(call) | Switch::Reset(call) => {
-                        self.reject(call, &error, Stage::Apply);
-                    }
-                    Switch::Apply | Switch::Failed => {
-                        self.log(format!("nothing is switched: {error}"));
-                    }
-                }
-                return;
-            }
-        };
-        let applying = decided.is_some();
-        if let Some(decided) = decided {
-            self.launch(decided, now);
-            self.pages.switch(self.launches);
-            self.tell_before_reload();
-            self.set(Timer::Show, GRACE);
-        }
-        self.switching = false;
-        match why {
-            Switch::Asked(call) => self.resolve(call, json!({ "applying": applying })),
-            Switch::Reset(call) => self.resolve(call, Value::Null),
-            Switch::Apply | Switch::Failed => {}
-        }
-        self.tell_state();
-        // A sync may have ended while this was being decided.
-        self.take_up_pending();
-    }
-
-    fn show(&mut self) {
-        if let Some(launch) = &self.launch {
-            self.effects.push(Effect::Show {
-                folder: launch.folder.clone(),
-                keep_route: self.keep_route,
-                launch: launch.number,
-            });
-        }
-    }
-
-    /// Starts what waits, if nothing forbids it now.
-    pub(super) fn switch(&mut self, why: Switch) {
-        self.switching = true;
-        self.pending = None;
-        self.run(Job::Switch(why));
-    }
-
-    /// What waits takes over, as soon as it may.
-    pub(super) fn take_over(&mut self, apply: Apply) {
-        let in_sight = apply == Apply::Background && !self.background;
-        if in_sight || self.hold.is_some() || self.switching {
-            self.pending = Some(self.pending.map_or(apply, |pending| pending.sooner(apply)));
-        } else {
-            self.switch(Switch::Apply);
-        }
-    }
-
-    /// Something that kept a bundle waiting is over.
-    pub(super) fn take_up_pending(&mut self) {
-        if let Some(apply) = self.pending.take() {
-            self.take_over(apply);
-        }
-    }
-
     // The life of the app.
 
     fn activate(&mut self, now: Now) {
@@ -320,63 +180,6 @@ impl Machine {
             self.hold = None;
         }
         self.take_up_pending();
-    }
-
-    fn renderer_gone(&mut self, now: Now) {
-        self.stop(Timer::Ready);
-        self.stop(Timer::Show);
-        // While the page before it stands, its death is no doing of the launch's.
-        if let Some(launch) = self.launch.as_mut().filter(|_| self.pages.is_shown()) {
-            let early = now.ticks.saturating_sub(launch.begun) < EARLY;
-            match launch.token.take() {
-                Some(token) if !launch.confirming => {
-                    let reason = Reason::RendererGone;
-                    self.run(Job::Fail { token, reason, call: None });
-                }
-                _ if early && launch.which != Which::Builtin => self.run(Job::EarlyCrash),
-                _ => {}
-            }
-        }
-        self.effects.push(Effect::Recreate);
-    }
-
-    // The ready deadline.
-
-    fn deadline(&mut self) -> Option<&mut Deadline> {
-        let launch = self.launch.as_mut().filter(|launch| !launch.confirming)?;
-        launch.token.as_ref()?;
-        launch.deadline.as_mut()
-    }
-
-    /// Counts on, if the app is active and something is on trial.
-    pub(super) fn count(&mut self, now: Now) {
-        // Nothing is owed while an old page is there.
-        if !self.active || !self.pages.is_shown() {
-            return;
-        }
-        if let Some(wait) = self.deadline().map(|deadline| deadline.run(now.ticks)) {
-            self.set(Timer::Ready, wait);
-        }
-    }
-
-    fn ready_timer(&mut self, now: Now) {
-        let Some(deadline) = self.deadline() else { return };
-        deadline.pause(now.ticks);
-        if deadline.is_over() {
-            self.give_up(Reason::NotReady, None);
-        } else {
-            self.count(now);
-        }
-    }
-
-    /// The launch on trial failed: whoever waits for it is told, and the store decides what runs.
-    pub(super) fn give_up(&mut self, reason: Reason, call: Option<CallId>) {
-        let token = self.launch.as_mut().and_then(|launch| launch.token.take());
-        if let Some(token) = token {
-            self.stop(Timer::Ready);
-            self.switching = true;
-            self.run(Job::Fail { token, reason, call });
-        }
     }
 
     // Timers.
@@ -495,7 +298,7 @@ impl Machine {
         }
     }
 
-    fn tell_rolled_back(&mut self) {
+    pub(super) fn tell_rolled_back(&mut self) {
         if let (Some(notice), Some(launch)) = (&self.notice, &self.launch) {
             self.effects.push(Effect::Tell(Told::rolled_back(notice, &launch.bundle)));
         }

@@ -14,6 +14,7 @@ mod deadline;
 mod event;
 mod exit;
 mod jobs;
+mod launches;
 mod machine;
 #[cfg(feature = "net")]
 mod open;

@@ -1,0 +1,218 @@
+//! Launches: what a start decides, how one bundle takes over from another, the time a launch has to
+//! say that it is ready, and how it ends.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::api::{Bundle, Stage};
+use super::call::Apply;
+use super::deadline::Deadline;
+use super::event::{CallId, Decided, Effect, Job, Now, Switch};
+use super::exit::{Exit, Note};
+use super::machine::Machine;
+use super::timers::Timer;
+use crate::boot::{Reason, Which};
+use crate::error::Result;
+
+/// A renderer that dies sooner than this after a launch is the bundle's fault.
+const EARLY: Duration = Duration::from_secs(10);
+/// What a page gets between `beforeReload` and its end.
+const GRACE: Duration = Duration::from_millis(200);
+
+/// What runs.
+#[derive(Debug)]
+pub(super) struct Launch {
+    pub(super) number: u64,
+    pub(super) which: Which,
+    pub(super) bundle: Bundle,
+    folder: Option<PathBuf>,
+    /// Until it is confirmed or given up.
+    pub(super) token: Option<String>,
+    /// `ready()` came, and is being written down.
+    pub(super) confirming: bool,
+    pub(super) deadline: Option<Deadline>,
+    begun: Duration,
+}
+
+impl Machine {
+    // Starts and switches.
+
+    pub(super) fn start(&mut self, exit: Option<&Exit>) {
+        // Within a process nothing that ended says anything.
+        let exit = exit.filter(|_| self.launches == 0);
+        // A launch whose page never came, since the one before it went with its web view.
+        let unseen = !self.pages.is_shown();
+        self.stop(Timer::Show);
+        self.switching = true;
+        self.pending = None;
+        self.run(Job::Start {
+            excused: unseen || exit.is_some_and(Exit::excuses),
+            crashed: exit.and_then(Exit::crashed_early),
+        });
+    }
+
+    fn launch(&mut self, decided: Decided, now: Now) {
+        self.launches += 1;
+        self.stop(Timer::Ready);
+        self.notice = decided.notice.or(self.notice.take());
+        let deadline = decided.token.as_ref().and(self.ready_timeout).map(Deadline::new);
+        let note = Note {
+            shows: decided.which,
+            on_trial: decided.token.is_some(),
+            since: now.wall.seconds().saturating_mul(1000),
+        };
+        self.effects.push(Effect::Note(note.to_text()));
+        self.launch = Some(Launch {
+            number: self.launches,
+            which: decided.which,
+            bundle: decided.bundle,
+            folder: decided.folder,
+            token: decided.token,
+            confirming: false,
+            deadline,
+            begun: now.ticks,
+        });
+        self.switching = false;
+    }
+
+    pub(super) fn started(&mut self, decided: Decided, now: Now) {
+        let folder = decided.folder.clone();
+        self.launch(decided, now);
+        self.pages.begin(self.launches);
+        self.effects.push(Effect::Begin(folder));
+        self.tell_rolled_back();
+        self.count(now);
+        if let Some(wait) = self.schedule.started() {
+            self.set(Timer::Sync, wait);
+        }
+    }
+
+    pub(super) fn switched(&mut self, why: Switch, decided: Result<Option<Decided>>, now: Now) {
+        let decided = match decided {
+            Ok(decided) => decided,
+            Err(error) => {
+                self.switching = false;
+                match why {
+                    Switch::Asked(call) | Switch::Reset(call) => {
+                        self.reject(call, &error, Stage::Apply);
+                    }
+                    Switch::Apply | Switch::Failed => {
+                        self.log(format!("nothing is switched: {error}"));
+                    }
+                }
+                return;
+            }
+        };
+        let applying = decided.is_some();
+        if let Some(decided) = decided {
+            self.launch(decided, now);
+            self.pages.switch(self.launches);
+            self.tell_before_reload();
+            self.set(Timer::Show, GRACE);
+        }
+        self.switching = false;
+        match why {
+            Switch::Asked(call) => self.resolve(call, json!({ "applying": applying })),
+            Switch::Reset(call) => self.resolve(call, Value::Null),
+            Switch::Apply | Switch::Failed => {}
+        }
+        self.tell_state();
+        // A sync may have ended while this was being decided.
+        self.take_up_pending();
+    }
+
+    pub(super) fn show(&mut self) {
+        if let Some(launch) = &self.launch {
+            self.effects.push(Effect::Show {
+                folder: launch.folder.clone(),
+                keep_route: self.keep_route,
+                launch: launch.number,
+            });
+        }
+    }
+
+    /// Starts what waits, if nothing forbids it now.
+    pub(super) fn switch(&mut self, why: Switch) {
+        self.switching = true;
+        self.pending = None;
+        self.run(Job::Switch(why));
+    }
+
+    /// What waits takes over, as soon as it may.
+    pub(super) fn take_over(&mut self, apply: Apply) {
+        let in_sight = apply == Apply::Background && !self.background;
+        if in_sight || self.hold.is_some() || self.switching {
+            self.pending = Some(self.pending.map_or(apply, |pending| pending.sooner(apply)));
+        } else {
+            self.switch(Switch::Apply);
+        }
+    }
+
+    /// Something that kept a bundle waiting is over.
+    pub(super) fn take_up_pending(&mut self) {
+        if let Some(apply) = self.pending.take() {
+            self.take_over(apply);
+        }
+    }
+
+    // How a launch ends.
+
+    pub(super) fn renderer_gone(&mut self, now: Now) {
+        self.stop(Timer::Ready);
+        self.stop(Timer::Show);
+        // While the page before it stands, its death is no doing of the launch's.
+        if let Some(launch) = self.launch.as_mut().filter(|_| self.pages.is_shown()) {
+            let early = now.ticks.saturating_sub(launch.begun) < EARLY;
+            match launch.token.take() {
+                Some(token) if !launch.confirming => {
+                    let reason = Reason::RendererGone;
+                    self.run(Job::Fail { token, reason, call: None });
+                }
+                _ if early && launch.which != Which::Builtin => self.run(Job::EarlyCrash),
+                _ => {}
+            }
+        }
+        self.effects.push(Effect::Recreate);
+    }
+
+    // The ready deadline.
+
+    pub(super) fn deadline(&mut self) -> Option<&mut Deadline> {
+        let launch = self.launch.as_mut().filter(|launch| !launch.confirming)?;
+        launch.token.as_ref()?;
+        launch.deadline.as_mut()
+    }
+
+    /// Counts on, if the app is active and something is on trial.
+    pub(super) fn count(&mut self, now: Now) {
+        // Nothing is owed while an old page is there.
+        if !self.active || !self.pages.is_shown() {
+            return;
+        }
+        if let Some(wait) = self.deadline().map(|deadline| deadline.run(now.ticks)) {
+            self.set(Timer::Ready, wait);
+        }
+    }
+
+    pub(super) fn ready_timer(&mut self, now: Now) {
+        let Some(deadline) = self.deadline() else { return };
+        deadline.pause(now.ticks);
+        if deadline.is_over() {
+            self.give_up(Reason::NotReady, None);
+        } else {
+            self.count(now);
+        }
+    }
+
+    /// The launch on trial failed: whoever waits for it is told, and the store decides what runs.
+    pub(super) fn give_up(&mut self, reason: Reason, call: Option<CallId>) {
+        let token = self.launch.as_mut().and_then(|launch| launch.token.take());
+        if let Some(token) = token {
+            self.stop(Timer::Ready);
+            self.switching = true;
+            self.run(Job::Fail { token, reason, call });
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! A device that is made up: what the updater and its store would do.
+
+use super::*;
+
+/// A device that knows bundles by number; a higher one is newer.
+#[derive(Debug, Default)]
+pub(super) struct Device {
+    pub(super) confirmed: u8,
+    pub(super) trial: Option<(u8, u32, String)>,
+    /// A launch was given back.
+    pub(super) excused: bool,
+    pub(super) next: Option<u8>,
+    pub(super) held: Option<u8>,
+    pub(super) previous: Option<u8>,
+    pub(super) blocked: Vec<u8>,
+    pub(super) offered: Option<u8>,
+    pub(super) mandatory: bool,
+    pub(super) notice: Option<(u8, Reason)>,
+    pub(super) tokens: u32,
+    /// How often events were sent.
+    pub(super) sendings: u32,
+    /// The next job fails with this.
+    pub(super) failing: Option<Error>,
+}
+
+impl Device {
+    pub(super) fn boot(&mut self) -> Decided {
+        if let Some(next) = self.next.take() {
+            if next == BUILTIN {
+                (self.confirmed, self.trial, self.previous) = (BUILTIN, None, None);
+            } else {
+                self.trial = Some((next, 0, String::new()));
+            }
+        }
+        if let Some((number, launches, _)) = self.trial.take() {
+            if launches >= 2 {
+                self.give_up(number, Reason::NotReady);
+            } else {
+                self.tokens += 1;
+                self.trial = Some((number, launches + 1, format!("token {}", self.tokens)));
+            }
+        }
+        let shown = self.trial.as_ref().map_or(self.confirmed, |trial| trial.0);
+        Decided {
+            which: which(shown),
+            bundle: bundle(shown),
+            folder: (shown != BUILTIN).then(|| PathBuf::from(format!("/{shown}"))),
+            token: self.trial.as_ref().map(|trial| trial.2.clone()),
+            notice: self.notice.map(|(number, reason)| Notice { from: bundle(number), reason }),
+        }
+    }
+
+    pub(super) fn give_up(&mut self, number: u8, reason: Reason) {
+        self.trial = None;
+        self.blocked.push(number);
+        self.notice = Some((number, reason));
+    }
+
+    pub(super) fn stored(&self) -> Stored {
+        Stored {
+            builtin: bundle(BUILTIN),
+            confirmed: bundle(self.confirmed),
+            next: self.next.map(bundle),
+            held: self.held.map(bundle),
+            previous: self.previous.map(bundle),
+            blocked: Vec::new(),
+            channel: "production".parse().unwrap(),
+            below_floor: false,
+        }
+    }
+
+    pub(super) fn look(&self) -> Found {
+        let heading = self.next.or(self.held).or(self.trial.as_ref().map(|trial| trial.0));
+        let heading = heading.unwrap_or(self.confirmed);
+        let status = match self.offered {
+            Some(offered) if self.blocked.contains(&offered) => Status::Blocked,
+            Some(offered) if offered != heading => Status::Available,
+            _ if self.held.is_some() => Status::Held,
+            _ if self.next.is_some() => Status::Staged,
+            _ => Status::UpToDate,
+        };
+        let release = Some(bundle(self.offered.unwrap_or(heading)));
+        let mandatory = self.mandatory;
+        Found { status, release, bytes: 100, via: None, mandatory, notes: None }
+    }
+
+    pub(super) fn work(&mut self, job: Job, metered: bool) -> (Vec<Event>, Done) {
+        let failing = self.failing.take();
+        let or = |done: Done| (Vec::new(), done);
+        match job {
+            Job::Start { excused, .. } => {
+                if let Some((_, launches, _)) = &mut self.trial
+                    && excused
+                    && !self.excused
+                {
+                    *launches -= 1;
+                    self.excused = true;
+                }
+                or(Done::Started(self.boot()))
+            }
+            Job::Switch(why) => {
+                let waits = match &why {
+                    Switch::Apply | Switch::Asked(_) => {
+                        self.next = self.held.take().or(self.next);
+                        self.next.is_some()
+                    }
+                    Switch::Reset(_) => {
+                        self.next = Some(BUILTIN);
+                        true
+                    }
+                    Switch::Failed => true,
+                };
+                let decided = failing.map_or_else(|| Ok(waits.then(|| self.boot())), Err);
+                or(Done::Switched { why, decided })
+            }
+            Job::Fail { token, reason, call } => {
+                match self.trial.clone() {
+                    Some((number, launches, known)) if known == token && launches >= 2 => {
+                        self.give_up(number, reason);
+                    }
+                    _ => {}
+                }
+                or(Done::Failed(call))
+            }
+            Job::EarlyCrash => or(Done::Noted),
+            Job::ForgetNotice => {
+                self.notice = None;
+                or(Done::Noted)
+            }
+            Job::Confirm { call, launch, token } => {
+                let trial = self.trial.clone().filter(|(_, _, known)| *known == token);
+                let outcome = match (failing, trial) {
+                    (Some(error), _) => Err(error),
+                    (None, None) => Err(Error::StaleToken),
+                    (None, Some((number, ..))) => {
+                        self.previous = (self.confirmed != BUILTIN).then_some(self.confirmed);
+                        (self.confirmed, self.trial) = (number, None);
+                        Ok(self.stored())
+                    }
+                };
+                or(Done::Confirmed(call, launch, outcome))
+            }
+            Job::Sync { hold, spare_metered } => {
+                let found = self.look();
+                if let Some(error) = failing {
+                    return or(Done::Synced(Err(error)));
+                }
+                if found.status != Status::Available || (spare_metered && metered) {
+                    return or(Done::Synced(Ok(found)));
+                }
+                let offered = self.offered;
+                (self.held, self.next) = if hold { (offered, None) } else { (None, offered) };
+                let progress = |bytes| Event::Progress(Progress { bytes, total: 4 });
+                let mut events = vec![Event::Found(found.clone())];
+                events.extend((1..=4).map(progress));
+                let status = if hold { Status::Held } else { Status::Staged };
+                (events, Done::Synced(Ok(Found { status, via: Some(Via::Pack), ..found })))
+            }
+            Job::Check => or(Done::Checked(failing.map_or_else(|| Ok(self.look()), Err))),
+            Job::Read(asked) => or(Done::Read(asked, Ok(self.stored()))),
+            Job::Release => {
+                self.next = self.held.take().or(self.next);
+                or(Done::Released(Ok(())))
+            }
+            Job::DeviceInfo(call, _) => or(Done::Answer(call, Ok(json!({})))),
+            Job::SendEvents => {
+                self.sendings += 1;
+                or(Done::Sent)
+            }
+            Job::SetChannel(call, _) => or(Done::ChannelSet(call, Ok(()))),
+        }
+    }
+}

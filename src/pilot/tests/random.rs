@@ -1,0 +1,132 @@
+//! Whatever happens, in any order.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// What may happen to a shell.
+#[derive(Debug, Clone)]
+enum Move {
+    Start,
+    RendererGone,
+    Navigate,
+    Blank,
+    Life(u8),
+    Pass(u64),
+    Attach,
+    /// By the page so many pages ago.
+    Ready(usize),
+    Report(usize),
+    Call(&'static str, Value),
+    Offer(u8),
+    Work,
+}
+
+fn moves() -> impl Strategy<Value = Move> {
+    let plain = ["check", "apply", "reload", "reset", "getState", "getChannel", "cancel"];
+    let plain = prop::sample::select(plain.to_vec());
+    let wishes = prop::sample::select(vec!["manual", "next-start", "background", "now"]);
+    let holds = prop::sample::select(vec![json!(null), json!("background"), json!("restart")]);
+    prop_oneof![
+        1 => Just(Move::Start),
+        1 => Just(Move::RendererGone),
+        4 => Just(Move::Navigate),
+        4 => Just(Move::Blank),
+        3 => (0..3_u8).prop_map(Move::Life),
+        5 => (0..6_000_u64).prop_map(Move::Pass),
+        4 => Just(Move::Attach),
+        5 => (0..4_usize).prop_map(Move::Ready),
+        1 => (0..4_usize).prop_map(Move::Report),
+        2 => plain.prop_map(|method| Move::Call(method, json!({}))),
+        3 => wishes.prop_map(|apply| Move::Call("sync", json!({ "apply": apply }))),
+        2 => holds.prop_map(|until| Move::Call("setHold", json!({ "until": until }))),
+        2 => (1..5_u8).prop_map(Move::Offer),
+        6 => Just(Move::Work),
+    ]
+}
+
+/// Pages that were loaded, newest last: each one's nonce and the folder it came from.
+struct Tabs(Vec<(String, Option<PathBuf>)>);
+
+impl Tabs {
+    fn load(&mut self, shell: &Shell) {
+        self.0.push((format!("page {}", self.0.len()), shell.shows()));
+    }
+
+    fn ago(&self, pages: usize) -> (String, Option<PathBuf>) {
+        self.0[self.0.len().saturating_sub(1 + pages)].clone()
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Pages attach as they load; whatever they say later may come as late as it likes.
+    #[test]
+    fn whatever_happens_only_a_page_of_the_launch_confirms_it(
+        moves in prop::collection::vec(moves(), 1..100),
+        auto in prop::sample::select(vec!["off", "on-resume"]),
+        apply in prop::sample::select(vec!["now", "background", "next-start"]),
+    ) {
+        let mut shell = Shell::new(json!({ "autoSync": auto, "apply": apply }));
+        (shell.navigates, shell.blanks, shell.slow) = (false, false, true);
+        let mut tabs = Tabs(Vec::new());
+        let begin = |shell: &mut Shell, tabs: &mut Tabs| {
+            shell.on(Event::Start(None));
+            shell.work();
+            tabs.load(shell);
+        };
+        begin(&mut shell, &mut tabs);
+        for step in moves {
+            match step {
+                Move::Start => begin(&mut shell, &mut tabs),
+                Move::RendererGone => {
+                    shell.on(Event::RendererGone);
+                    shell.work();
+                    begin(&mut shell, &mut tabs);
+                }
+                Move::Navigate => {
+                    tabs.load(&shell);
+                    shell.on(Event::Navigated);
+                }
+                Move::Blank => shell.blank(),
+                Move::Life(0) => shell.on(Event::Active),
+                Move::Life(1) => shell.on(Event::Inactive),
+                Move::Life(_) => shell.on(Event::Background),
+                Move::Pass(milliseconds) => shell.pass(milliseconds),
+                Move::Attach => {
+                    shell.call("attach", json!({ "nonce": tabs.ago(0).0 }));
+                }
+                Move::Ready(ago) => {
+                    let (nonce, from) = tabs.ago(ago);
+                    let ready = shell.call("ready", json!({ "nonce": nonce }));
+                    let confirms = shell.jobs.iter().any(
+                        |job| matches!(job, Job::Confirm { call, .. } if *call == ready),
+                    );
+                    if confirms {
+                        let trial = shell.device.trial.as_ref().map(|trial| trial.0);
+                        prop_assert_eq!(from, folder(trial.unwrap()));
+                    }
+                }
+                Move::Report(ago) => {
+                    shell.call("reportFailure", json!({ "nonce": tabs.ago(ago).0 }));
+                }
+                Move::Call(method, options) => {
+                    shell.call(method, options);
+                }
+                Move::Offer(number) => shell.device.offered = Some(number),
+                Move::Work => {
+                    shell.slow = false;
+                    shell.work();
+                    shell.slow = true;
+                }
+            }
+            prop_assert!(shell.timers.len() <= 3, "{:?}", shell.timers);
+        }
+        // Everything that was asked is answered, once all that was begun has ended.
+        shell.slow = false;
+        shell.work();
+        shell.pass(1_000);
+        prop_assert_eq!(shell.answers.len(), usize::try_from(shell.calls).unwrap());
+    }
+}
