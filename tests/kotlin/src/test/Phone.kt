@@ -48,6 +48,14 @@ class Shop : AutoCloseable {
         return JSONObject(process.inputStream.bufferedReader().readLine()).getString("url")
     }
 
+    /** Settings of an app that updates from here, when it is asked to. */
+    fun settings(vararg more: Pair<String, Any>) = JSONObject().apply {
+        put("url", serve())
+        put("channel", "production")
+        put("autoSync", "off")
+        more.forEach { (key, value) -> put(key, value) }
+    }
+
     override fun close() {
         server?.destroyForcibly()
         home.deleteRecursively()
@@ -101,6 +109,12 @@ class Phone(private val shop: Shop, private val settings: JSONObject?, var serve
         } catch (error: ExecutionException) {
             throw error.cause!!
         }
+    }
+
+    /** The page of this nonce says that it is ready. */
+    fun ready(nonce: String): JSONObject {
+        ask("attach", "nonce" to nonce)
+        return ask("ready", "nonce" to nonce)
     }
 
     fun refusal(method: String, vararg options: Pair<String, Any?>): Rejected =
