@@ -5,6 +5,9 @@ use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustls::crypto::{CryptoProvider, KeyProvider, ring};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::sign::SigningKey;
 use ureq::http::Uri;
 use ureq::tls::TlsConfig;
 use ureq::{Agent, Body};
@@ -140,12 +143,26 @@ fn is_loopback(host: &str) -> bool {
 
 /// Mozilla's roots and ring's suites, those of TLS 1.3 alone unless configured otherwise.
 fn tls(min: MinTls) -> TlsConfig {
-    let mut provider = rustls::crypto::ring::default_provider();
+    let mut provider = CryptoProvider { key_provider: &NoClientKeys, ..ring::default_provider() };
     if min == MinTls::V1_3 {
         // ureq offers every version that its provider has suites for.
         provider.cipher_suites.retain(|suite| suite.tls13().is_some());
     }
     TlsConfig::builder().unversioned_rustls_crypto_provider(Arc::new(provider)).build()
+}
+
+/// Refuses every key: devices have no certificates, and what would sign with them stays out of the
+/// phone's library.
+#[derive(Debug)]
+struct NoClientKeys;
+
+impl KeyProvider for NoClientKeys {
+    fn load_private_key(
+        &self,
+        _: PrivateKeyDer<'static>,
+    ) -> std::result::Result<Arc<dyn SigningKey>, rustls::Error> {
+        Err(rustls::Error::General("devices have no certificates".to_owned()))
+    }
 }
 
 /// What the app's developer can act on; no URL, since it may hold a token.
