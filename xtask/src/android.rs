@@ -1,7 +1,7 @@
 //! `cargo xtask android`: the libraries for Android phones, as they are published.
 //!
 //! Enters: the library's source, cargo-ndk, an NDK of version 28 or newer (`ANDROID_NDK_HOME`), Rust's
-//! targets. Leaves: `android/src/main/jniLibs`, stripped; `target/symbols/android`, with the symbols
+//! targets and rust-src. Leaves: `android/src/main/jniLibs`, stripped; `target/symbols/android`, with the symbols
 //! that crash reports are read with; a record of both for `npm publish`. Refuses: a library that gives
 //! other bindings than the committed ones, exports anything but what they call, was not optimised
 //! across crates, is not aligned for pages of 16 KB, or is too large.
@@ -11,9 +11,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::mobile::{self, LARGEST, PROFILE};
+use crate::phone::{self, LARGEST, PROFILE};
 use crate::shell::{self, Result, command, output, root, target};
-use crate::{binary, bindings, record};
+use crate::{binary, bindings, mobile, record};
 
 /// Android's names of processors, and Rust's.
 const ABIS: [(&str, &str); 3] = [
@@ -48,10 +48,10 @@ pub(crate) fn run() -> Result<()> {
 
 fn build(abi: &str, triple: &str) -> Result<PathBuf> {
     let mut cargo = command("cargo", &["ndk", "--target", abi, "--platform", API, "rustc"]);
-    cargo.args(["--locked", "--package", "farad", "--lib", "--profile", PROFILE]);
-    // By itself: beside other kinds of library, cargo leaves optimisation across crates away.
-    cargo.args(["--crate-type", "cdylib", "--no-default-features", "--features", "ffi"]);
-    cargo.args(["--", "-Clink-arg=-Wl,-z,max-page-size=16384"]);
+    phone::select(&mut cargo, "cdylib");
+    phone::standard_library_if_there(&mut cargo)?;
+    cargo.env(format!("CFLAGS_{}", triple.replace('-', "_")), phone::C);
+    cargo.arg("--").args(phone::ANDROID);
     shell::run(&mut cargo)?;
     let release = target().join(triple).join(PROFILE);
     mobile::is_optimised(&release)?;

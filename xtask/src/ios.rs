@@ -1,6 +1,6 @@
 //! `cargo xtask ios`: the library for iPhones and simulators, as it is published.
 //!
-//! Enters: the library's source, a Mac with Xcode, Rust's targets. Leaves:
+//! Enters: the library's source, a Mac with Xcode, Rust's targets and rust-src. Leaves:
 //! `ios/Frameworks/FaradFFI.xcframework`; `target/symbols/ios`, with the symbols that crash reports are
 //! read with; a record for `npm publish`. Refuses: a library that gives other bindings than the
 //! committed ones, or was not optimised across crates.
@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::shell::{self, Result, command, output, root, target};
-use crate::{bindings, mobile, record};
+use crate::{bindings, mobile, phone, record};
 
 const PHONE: &str = "aarch64-apple-ios";
 const SIMULATORS: [&str; 2] = ["aarch64-apple-ios-sim", "x86_64-apple-ios"];
@@ -45,12 +45,12 @@ pub(crate) fn run() -> Result<()> {
 
 fn build(triple: &str) -> Result<PathBuf> {
     println!("== {triple}");
-    let mut cargo = command("cargo", &["rustc", "--locked", "--package", "farad", "--lib"]);
-    cargo.args(["--profile", mobile::PROFILE, "--target", triple]);
-    // By itself: beside other kinds of library, cargo leaves optimisation across crates away.
-    cargo.args(["--crate-type", "staticlib", "--no-default-features", "--features", "ffi"]);
+    let mut cargo = command("cargo", &["rustc", "--target", triple]);
+    phone::select(&mut cargo, "staticlib");
+    phone::standard_library_if_there(&mut cargo)?;
+    cargo.env(format!("CFLAGS_{}", triple.replace('-', "_")), phone::C);
     shell::run(cargo.env("IPHONEOS_DEPLOYMENT_TARGET", OLDEST))?;
-    let release = target().join(triple).join(mobile::PROFILE);
+    let release = target().join(triple).join(phone::PROFILE);
     mobile::is_optimised(&release)?;
     let library = release.join("libfarad.a");
     // What is stripped tells the generator nothing any more.

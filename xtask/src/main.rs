@@ -19,6 +19,7 @@ mod kotlin;
 mod mobile;
 mod npm;
 mod pack;
+mod phone;
 mod record;
 mod shell;
 mod swift;

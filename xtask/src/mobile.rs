@@ -15,13 +15,10 @@ use std::process::Command;
 
 use crate::binary::{self, Kind};
 use crate::count::Count;
+use crate::phone::{self, LARGEST, PROFILE};
 use crate::shell::{self, Result, command, output, root, run_lines, target};
 use crate::trixie::is_there;
 
-/// Largest library for an Android phone of today, stripped: bytes.
-pub(crate) const LARGEST: u64 = 2_300_000;
-/// Cargo's profile of what phones link.
-pub(crate) const PROFILE: &str = "phone";
 /// What every phone is checked for.
 const CHECKS: u64 = 6;
 
@@ -136,10 +133,10 @@ fn rust() -> Result<()> {
     Ok(())
 }
 
-/// A cargo of Debian's that builds the standard library too.
+/// A cargo of Debian's.
 fn cargo(subcommand: &str, target: &str) -> Command {
-    let mut cargo = command(CARGO, &[subcommand, "--locked", "--package", "farad", "--lib"]);
-    cargo.args(["--target", target, "--target-dir"]).arg(folder());
+    let mut cargo = command(CARGO, &[subcommand, "--target", target, "--target-dir"]);
+    cargo.arg(folder());
     // Not rustup's, and its compiler is taken for one that may do what is not stable yet.
     cargo.env("PATH", "/usr/bin:/bin").env("RUSTC", RUSTC).env("RUSTC_BOOTSTRAP", "1");
     for ours in ["CARGO", "RUSTUP_TOOLCHAIN", "RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"] {
@@ -192,12 +189,14 @@ impl Phone {
         fs::create_dir_all(&stubs).map_err(|error| error.to_string())?;
         let crate_type = if *kind == Kind::Elf { "cdylib" } else { "staticlib" };
         let mut cargo = cargo("rustc", target);
-        cargo.args(["--profile", PROFILE, "--quiet", "--no-default-features", "--features", "ffi"]);
-        cargo.args(["--crate-type", crate_type, "-Zbuild-std=std"]);
+        phone::select(&mut cargo, crate_type);
+        phone::standard_library(&mut cargo);
+        cargo.arg("--quiet");
         let headers = root().join("xtask/headers");
         cargo.env(format!("CC_{name}"), &tools.clang);
         cargo.env(format!("AR_{name}"), format!("llvm-ar-{}", tools.llvm));
-        let flags = format!("--target={clang} -nostdlibinc -isystem {}", headers.display());
+        let flags =
+            format!("--target={clang} -nostdlibinc -isystem {} {}", headers.display(), phone::C);
         cargo.env(format!("CFLAGS_{name}"), flags);
         let release = folder().join(target).join(PROFILE);
         match kind {
@@ -213,10 +212,10 @@ impl Phone {
                     "-nostdlib",
                     "-nostartfiles",
                     &format!("-L{}", stubs.display()),
-                    "-Wl,-z,max-page-size=16384",
                 ] {
                     cargo.arg(format!("-Clink-arg={arg}"));
                 }
+                cargo.args(phone::ANDROID);
                 shell::run(&mut cargo)?;
                 let library = release.join("libfarad.so");
                 Ok((library.clone(), library))
@@ -406,7 +405,8 @@ fn emulator() -> Result<()> {
 /// The core's own tests, for another processor.
 fn tests() -> Command {
     let mut tests = cargo("test", EMULATED);
-    tests.args(["--quiet", "--features", "publish", "-Zbuild-std"]);
+    tests.args(["--locked", "--package", "farad", "--lib", "--features", "publish"]);
+    tests.args(["--quiet", "-Zbuild-std"]);
     tests.env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER", "aarch64-linux-gnu-gcc");
     let runner = "qemu-aarch64 -L /usr/aarch64-linux-gnu";
     tests.env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER", runner);
