@@ -147,6 +147,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::fetch::MinTls;
 
     /// Answers one connection with `answer` and hands back what was asked.
     fn serve_once(answer: &'static [u8]) -> (String, thread::JoinHandle<String>) {
@@ -327,6 +328,29 @@ mod tests {
         let request = Request::whole("x", 8);
         let error = http.get(&request, &Cancel::default()).err().unwrap();
         assert_eq!(error.code(), "network");
+    }
+
+    #[test]
+    fn https_begins_with_a_hello_and_ends_where_nobody_speaks_tls() {
+        for min_tls in [MinTls::V1_3, MinTls::V1_2] {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let url = format!("https://{}", listener.local_addr().unwrap());
+            let server = thread::spawn(move || {
+                let (mut stream, _) = listener.accept().unwrap();
+                // RFC 8446, 5.1: a record of handshake, its legacy version, its length; then the message.
+                let mut head = [0; 5];
+                stream.read_exact(&mut head).unwrap();
+                let mut hello = vec![0; usize::from(u16::from_be_bytes([head[3], head[4]]))];
+                stream.read_exact(&mut hello).unwrap();
+                stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
+                (head[0], hello[0])
+            });
+            let options = HttpOptions { min_tls, ..HttpOptions::default() };
+            let http = Http::new(&url, &options).unwrap();
+            let error = http.get(&Request::whole("x", 8), &Cancel::default()).err().unwrap();
+            assert_eq!(error.code(), "network");
+            assert_eq!(server.join().unwrap(), (22, 1));
+        }
     }
 
     #[test]
