@@ -3,10 +3,10 @@ import XCTest
 
 /// The generated bindings, without Capacitor.
 final class BindingsTests: XCTestCase {
-    private func setup(_ shop: Shop, _ url: String) -> Setup {
+    private func setup(_ shop: Shop, _ url: String, debug: Bool = true) -> Setup {
         Setup(
             settings: #"{"url":"\#(url)","channel":"production","autoSync":"off"}"#, appId: app, liveReload: false,
-            debug: true, platform: .ios(build: "1"), nativeVersion: "1.0", built: 0,
+            debug: debug, platform: .ios(build: "1"), nativeVersion: "1.0", built: 0,
             home: shop.home.appendingPathComponent("phone").path,
             source: .folders(web: shop.home.appendingPathComponent("none").path, resources: shop.home.path))
     }
@@ -38,10 +38,9 @@ final class BindingsTests: XCTestCase {
     func testABundleIsDeletedAndBlocksAreForgottenByADebugBuildAlone() throws {
         let shop = try Shop()
         try shop.release("1.0.0")
-        var own = try setup(shop, shop.serve())
-        let debug = try Updater.open(setup: own, keys: nil)
-        own.debug = false
-        let shipped = try Updater.open(setup: own, keys: nil)
+        let url = try shop.serve()
+        let debug = try Updater.open(setup: setup(shop, url), keys: nil)
+        let shipped = try Updater.open(setup: setup(shop, url, debug: false), keys: nil)
         _ = try shipped.boot(excused: false)
         _ = try shipped.sync(hold: false, cancel: CancelToken(), listener: nil)
         let next = try XCTUnwrap(shipped.state().next).id
