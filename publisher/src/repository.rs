@@ -54,7 +54,13 @@ impl Repository {
     /// A file's whole content.
     pub(crate) fn read(&self, path: &str) -> Result<Vec<u8>> {
         let place = self.folder.join(path);
-        fs::read(&place).map_err(|error| Failure::file("reading", &place, &error))
+        fs::read(&place).map_err(|error| {
+            if error.kind() == std::io::ErrorKind::NotFound {
+                let message = format!("{path} is missing in the repository; restore it");
+                return Failure::new("hash-mismatch", message);
+            }
+            Failure::file("reading", &place, &error)
+        })
     }
 
     /// A file's whole content, if there is such a file.

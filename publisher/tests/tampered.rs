@@ -104,6 +104,20 @@ fn a_chain_of_roots_that_old_apps_cannot_follow_is_not_good() {
 }
 
 #[test]
+fn a_file_that_is_missing_is_named() {
+    let shop = Shop::new();
+    shop.release("1.0.0", 1);
+    let newest = shop.published().into_keys().filter(|path| path.starts_with("metadata"));
+    for path in newest.filter(|path| !path.to_string_lossy().contains("/1.")) {
+        let (place, aside) = (shop.path("updates").join(&path), shop.path("aside"));
+        fs::rename(&place, &aside).unwrap();
+        shop.refuses(&["status"], "hash-mismatch", path.to_str().unwrap());
+        fs::rename(&aside, &place).unwrap();
+    }
+    shop.ok(&["status"]);
+}
+
+#[test]
 fn what_a_command_left_behind_is_neither_good_nor_left_there() {
     let shop = Shop::new();
     shop.release("1.0.0", 1);
