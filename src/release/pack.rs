@@ -29,7 +29,7 @@ pub struct Grouping {
 }
 
 /// How packs are made.
-pub const GROUPING: Grouping = Grouping { small: 4 << 10, frame: 64 << 10 };
+pub const GROUPING: Grouping = Grouping { small: 2 << 10, frame: 64 << 10 };
 /// zstd's level: packs are made once and read a million times.
 const LEVEL: i32 = 19;
 /// The level that tells whether a frame of so many bytes or more is worth anything better.
