@@ -78,7 +78,8 @@ fn anonymous(path: &str) -> String {
     segments.collect::<Vec<_>>().join("/")
 }
 
-fn die() -> ! {
+/// Ends the process as a kill does.
+pub(crate) fn die() -> ! {
     let me = std::process::id().to_string();
     let killed = Command::new("kill").args(["-KILL", &me]).status();
     if killed.is_ok_and(|status| status.success()) {

@@ -24,6 +24,8 @@ use crate::repository::{Current, Repository};
 const LOCK_TRIES: u32 = 300;
 const LOCK_PAUSE: Duration = Duration::from_millis(100);
 
+/// The lock's name in the repository.
+pub(crate) const LOCK: &str = ".lock";
 const TIMESTAMP: &str = "metadata/timestamp.json";
 /// A timestamp that waits for a root: its name ends with version and digest of that.
 const READY: &str = ".timestamp.json.for-root-";
@@ -127,7 +129,7 @@ pub(crate) struct Locked {
 
 /// Takes the repository's lock; waits a while for a command that has it.
 pub(crate) fn lock(repository: &Repository) -> Result<Locked> {
-    let path = repository.folder.join(".lock");
+    let path = repository.folder.join(LOCK);
     let file = OpenOptions::new()
         .create(true)
         .truncate(false)

@@ -5,6 +5,7 @@
 //! changed. The binary `farad` is a thin shell around [`cli`].
 
 mod change;
+mod checkpoint;
 #[cfg(feature = "checkpoints")]
 mod checkpoints;
 pub mod cli;
@@ -17,6 +18,7 @@ mod eventlog;
 mod failure;
 mod grants;
 mod keys;
+mod making;
 mod opening;
 mod passphrase;
 mod patches;

@@ -16,7 +16,7 @@ use crate::failure::{Failure, Result};
 use crate::keys::GROUPS;
 use crate::repository::Repository;
 use crate::temporary::{self, replace};
-use crate::{opening, places};
+use crate::{making, opening, places};
 
 /// Its usual name.
 pub(crate) const FILE: &str = "farad.toml";
@@ -136,6 +136,7 @@ impl Project {
         groups.for_each(|group| temporary::remove_strays(&project.keys().join(group)));
         temporary::remove_strays(commit::folder_of(path));
         temporary::remove_strays(&project.base.join(PENDING));
+        making::remove_empty(&project.base);
         Ok((project, lock))
     }
 

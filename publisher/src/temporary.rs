@@ -7,6 +7,7 @@ use std::path::Path;
 
 use tempfile::{Builder, NamedTempFile};
 
+use crate::checkpoint;
 use crate::commit::{folder_of, sync_folder_of};
 use crate::failure::{Failure, Result};
 
@@ -32,6 +33,7 @@ fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     }
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
+    checkpoint::pass("replace", path);
     let _: File = file.persist(path)?;
     sync_folder_of(path)
 }

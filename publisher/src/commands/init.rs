@@ -1,4 +1,5 @@
-//! `farad init`: keys, `farad.toml`, a signed empty repository, the trust anchor.
+//! `farad init`: keys, `farad.toml`, a signed empty repository, the trust anchor. All of them or none:
+//! one that is interrupted is finished by the next, or leaves nothing that counts.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,13 +11,16 @@ use serde_json::json;
 use super::channel::add_roles;
 use super::share::{self, Share};
 use super::{Report, Workspace};
-use crate::commit::create;
+use crate::commit::{self, create};
 use crate::edit::Edit;
 use crate::failure::{Failure, Result};
+use crate::keys::{Keys, private_folder};
+use crate::making::{ASIDE, Making};
 use crate::opening;
 use crate::passphrase::Passphrases;
 use crate::places;
 use crate::project::{ChannelSettings, Project, ROOT_FILE};
+use crate::repository::Repository;
 use crate::roles::TOP_LEVEL;
 
 /// Arguments of `farad init`.
@@ -73,50 +77,120 @@ pub(crate) fn run(init: &Init, config: &Path, passphrases: &Passphrases) -> Resu
         );
         return Err(Failure::new("unsafe-path", message));
     }
-    for path in [config.to_owned(), project.root_file(), project.repository(), project.keys()] {
-        let taken =
-            path.is_file() || fs::read_dir(&path).is_ok_and(|mut found| found.next().is_some());
-        if taken {
-            let message = format!("{} exists already; nothing was made", path.display());
-            return Err(Failure::new("exists", message));
+    let shares = shares(&init.thresholds, &channels)?;
+    let interrupted = Making::complete(&project, config)?;
+    if interrupted.is_none() {
+        refuse_taken(&project, config)?;
+        if !init.no_passphrase {
+            choose_passphrases(init.sealed, shares.is_empty(), passphrases)?;
         }
     }
-    let shares = shares(&init.thresholds, &channels)?;
-    if !init.no_passphrase {
-        choose_passphrases(init.sealed, shares.is_empty(), passphrases)?;
+    let place = interrupted.as_ref().unwrap_or(&project).repository();
+    fs::create_dir_all(&place).map_err(|error| Failure::file("making", &place, &error))?;
+    let lock = commit::lock(&Repository { folder: place })?;
+    // Another one may have been at it until now.
+    if let Some(made) = Making::complete(&project, config)? {
+        return finish(&made, &project, config, (&channels, shares.is_empty()));
     }
-    let mut workspace = Workspace::create(project, passphrases)?;
-    let mut opening = String::new();
+    refuse_taken(&project, config)?;
+    let making = Making::new(&project, config);
+    making.clear()?;
+    let mut workspace = Workspace::create(making.aside(&project)?, passphrases, lock)?;
+    private_folder(&workspace.project.keys())?;
+    // Private keys are not committed by accident.
+    create(&workspace.project.keys().join(".gitignore"), b"*\n")?;
     if init.sealed {
         let slot = (!init.no_passphrase).then_some(opening::GROUP);
         for (name, slot) in [(opening::OWN, slot), ("app", None)] {
             let key = opening::recipient(opening::create(&workspace.keys, name, slot)?, &[]);
             workspace.project.recipients.insert(name.to_owned(), key);
         }
-        let key = workspace.keys.path(opening::GROUP, "app");
+    }
+    make(&workspace, &channels, &shares, !init.no_passphrase)?;
+    let found = workspace.keys.found()?;
+    let project = Project {
+        holders: found.into_iter().map(|key| (key.id, key.name)).collect(),
+        recipients: workspace.project.recipients.clone(),
+        ..project
+    };
+    project.save(&making.made())?;
+    making.finish()?;
+    Ok(made("Made", &project, config, (&channels, shares.is_empty())))
+}
+
+/// Puts what an earlier run made in its place, if it is what this one was asked for.
+fn finish(
+    made: &Project,
+    asked: &Project,
+    config: &Path,
+    how: (&[Channel], bool),
+) -> Result<Report> {
+    Making::new(made, config).finish()?;
+    let settings = |project: &Project| -> Vec<_> {
+        project.channels.iter().map(|(name, of)| (name.clone(), of.sealed)).collect()
+    };
+    if (&made.app, &made.repository, &made.keys) == (&asked.app, &asked.repository, &asked.keys)
+        && settings(made) == settings(asked)
+    {
+        let done = "Finished, with the keys and passphrases of a run that was interrupted:";
+        return Ok(self::made(done, made, config, how));
+    }
+    let message = format!(
+        "{} exists already: a run with other settings was interrupted, and is finished now; nothing else was made",
+        config.display()
+    );
+    Err(Failure::new("exists", message))
+}
+
+/// Refuses to make a project where there is something.
+fn refuse_taken(project: &Project, config: &Path) -> Result<()> {
+    let repository = places::real(&project.repository())?;
+    let is_taken = |path: &Path| {
+        let ours = |entry: &fs::DirEntry| {
+            let name = entry.file_name();
+            name == ASIDE
+                || name == commit::LOCK
+                || places::real(&entry.path()).ok().as_ref() == Some(&repository)
+        };
+        let entries = fs::read_dir(path).into_iter().flatten();
+        path.is_file() || entries.flatten().any(|entry| !ours(&entry))
+    };
+    for path in [config.to_owned(), project.root_file(), project.repository(), project.keys()] {
+        if is_taken(&path) {
+            let message = format!("{} exists already; nothing was made", path.display());
+            return Err(Failure::new("exists", message));
+        }
+    }
+    Ok(())
+}
+
+/// What there is now, and what comes next; `plain` where no role needs several signers.
+fn made(
+    done: &str,
+    project: &Project,
+    config: &Path,
+    (channels, plain): (&[Channel], bool),
+) -> Report {
+    let mut opening = String::new();
+    if !project.recipients.is_empty() {
+        let key = Keys::new(project.keys(), Passphrases::default()).path(opening::GROUP, "app");
         opening = format!(
             "ship {} in the app too, or hand it to phones at run time: it opens releases\n  ",
             key.display()
         );
     }
-    make(&workspace, &channels, &shares, !init.no_passphrase)?;
-    // Private keys are not committed by accident.
-    create(&workspace.project.keys().join(".gitignore"), b"*\n")?;
-    let found = workspace.keys.found()?;
-    workspace.project.holders = found.into_iter().map(|key| (key.id, key.name)).collect();
-    workspace.project.save(config)?;
     let text = format!(
-        "Made {repo}, {config}, {keys} and {anchor}.\n\
+        "{done} {repo}, {config}, {keys} and {anchor}.\n\
          Next:\n  \
          ship {anchor} in the app: it is the trust anchor\n  \
          {opening}{put_away}\n  \
          move {keys}/root away from this machine: only key changes need it\n  \
          farad release WEB_DIR --channel {first} --version 1.0.0",
-        repo = workspace.project.repository().display(),
+        repo = project.repository().display(),
         config = config.display(),
-        keys = workspace.project.keys().display(),
+        keys = project.keys().display(),
         anchor = ROOT_FILE,
-        put_away = if shares.is_empty() {
+        put_away = if plain {
             "move keys/root/recovery.pem to another safe place: it replaces a lost root key"
         } else {
             "hand each key of a role that needs several to its holder, and remove it here"
@@ -124,7 +198,7 @@ pub(crate) fn run(init: &Init, config: &Path, passphrases: &Passphrases) -> Resu
         first = channels.first().map_or("production", Channel::as_str),
     );
     let channels: Vec<_> = channels.iter().map(Channel::as_str).collect();
-    Ok(Report::new(text, json!({ "app": workspace.project.app, "channels": channels })))
+    Report::new(text, json!({ "app": project.app, "channels": channels }))
 }
 
 /// Thresholds by role.

@@ -10,6 +10,7 @@ use farad::time::UnixTime;
 use super::Outcome;
 use super::outcome::lines;
 use crate::change::{Change, Wait};
+use crate::checkpoint;
 use crate::clock;
 use crate::commit::{self, Locked, replace};
 use crate::edit::Edit;
@@ -51,17 +52,20 @@ impl Workspace {
         Self::load(config, passphrases, false)
     }
 
-    /// A project whose repository is still to be made.
-    pub(crate) fn create(project: Project, passphrases: &Passphrases) -> Result<Self> {
+    /// A project whose repository is still to be made, by whoever holds its lock.
+    pub(crate) fn create(
+        project: Project,
+        passphrases: &Passphrases,
+        lock: Locked,
+    ) -> Result<Self> {
         let repository = Repository { folder: project.repository() };
         for folder in ["metadata", "targets", "blobs"].map(|name| repository.folder.join(name)) {
             fs::create_dir_all(&folder)
                 .map_err(|error| Failure::file("making", &folder, &error))?;
         }
-        let lock = Some(commit::lock(&repository)?);
         let keys = Keys::new(project.keys(), passphrases.clone());
         let (current, now) = (Current::nothing(), clock::now());
-        Ok(Self { project, repository, current, keys, root: Vec::new(), now, _lock: lock })
+        Ok(Self { project, repository, current, keys, root: Vec::new(), now, _lock: Some(lock) })
     }
 
     fn load(config: &Path, passphrases: &Passphrases, change: bool) -> Result<Self> {
@@ -167,6 +171,7 @@ impl Workspace {
         if !dry {
             // Before anything names them.
             self.keys.store()?;
+            checkpoint::pass("publish", &self.repository.folder);
         }
         if !waits.is_empty() {
             if !dry {

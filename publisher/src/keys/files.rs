@@ -6,6 +6,7 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
+use crate::checkpoint;
 use crate::commit::{folder_of, sync_folder_of};
 use crate::failure::{Failure, Result};
 use crate::temporary;
@@ -35,6 +36,7 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
     let failed = |error: std::io::Error| Failure::file("writing", path, &error);
     let mut file = temporary::new_in(folder_of(path)).map_err(failed)?;
     file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
+    checkpoint::pass("write", path);
     file.persist_noclobber(path).map_err(|error| failed(error.error))?;
     sync_folder_of(path).map_err(failed)
 }
