@@ -268,6 +268,32 @@ fn refresh_signs_nothing_that_is_young_and_prune_removes_what_nothing_names() {
     assert_eq!(shop.device(&server, "phone").update()["version"], "1.0.0");
 }
 
+#[cfg(unix)]
+#[test]
+fn prune_follows_no_link() {
+    use std::os::unix::fs::symlink;
+    let shop = Shop::new();
+    shop.release("1.0.0", 1);
+    // To the keys, to itself, and to a file that somebody needs.
+    fs::write(shop.path("precious"), "mine").unwrap();
+    symlink("../../keys", shop.path("updates/blobs/keys")).unwrap();
+    symlink(".", shop.path("updates/blobs/loop")).unwrap();
+    symlink("../../precious", shop.path("updates/targets/file")).unwrap();
+    symlink("../keys", shop.path("updates/keys")).unwrap();
+    fs::write(shop.path("updates/blobs").join("0".repeat(64)), b"stray").unwrap();
+    let keys = files(&shop.path("keys"));
+    let tried = shop.ok(&["prune", "--keep-days", "0", "--dry-run"]);
+    let pruned = shop.ok(&["prune", "--keep-days", "0"]);
+    assert_eq!(tried["links"].as_array().unwrap().len(), 3, "{tried}");
+    assert_eq!(tried, pruned);
+    assert!(files(&shop.path("keys")) == keys);
+    assert_eq!(fs::read(shop.path("precious")).unwrap(), b"mine");
+    assert!(!shop.path("updates/blobs").join("0".repeat(64)).exists());
+    assert!(fs::symlink_metadata(shop.path("updates/blobs/loop")).unwrap().is_symlink());
+    let said = String::from_utf8(shop.run(&["prune"]).stdout).unwrap();
+    assert!(said.contains("3 links left alone, and what they lead to: "), "{said}");
+}
+
 #[test]
 fn history_and_status_tell_the_story() {
     let shop = Shop::new();

@@ -1,6 +1,8 @@
-//! `farad prune`: removes what no current metadata or policy names. Roots never.
+//! `farad prune`: removes what no current metadata or policy names. Roots never; nor links, or anything
+//! that only a link leads to: it is not the repository's.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -11,6 +13,7 @@ use serde_json::json;
 use super::{Report, Workspace, count, dry_note};
 use crate::failure::{Failure, Result};
 use crate::passphrase::Passphrases;
+use crate::places::SERVED;
 use crate::repository::target_file;
 
 /// Arguments of `farad prune`.
@@ -29,15 +32,18 @@ pub(crate) fn run(args: &Prune, config: &Path, passphrases: &Passphrases) -> Res
     let named = named(&workspace)?;
     let age = Duration::from_secs(u64::from(args.keep_days) * 86_400);
     let (mut removed, mut bytes) = (0, 0_u64);
-    for path in files(&workspace.repository.folder)? {
+    let (mut paths, mut links) = (Vec::new(), Vec::new());
+    for folder in SERVED {
+        find(&workspace.repository.folder.join(folder), &mut paths, &mut links)?;
+    }
+    for path in paths {
         let inside = path.strip_prefix(&workspace.repository.folder).unwrap_or(&path);
         let inside = inside.to_string_lossy().replace('\\', "/");
-        let prunable = ["metadata/", "targets/", "blobs/"].iter().any(|f| inside.starts_with(f));
-        if !prunable || named.contains(&inside) || inside.ends_with(".root.json") {
+        if named.contains(&inside) || inside.ends_with(".root.json") {
             continue;
         }
         let failed = |error: std::io::Error| Failure::file("looking at", &path, &error);
-        let found = fs::metadata(&path).map_err(failed)?;
+        let found = fs::symlink_metadata(&path).map_err(failed)?;
         let modified = found.modified().map_err(failed)?;
         // A file from the future is as young as can be.
         let young = SystemTime::now().duration_since(modified).unwrap_or_default() < age;
@@ -50,12 +56,16 @@ pub(crate) fn run(args: &Prune, config: &Path, passphrases: &Passphrases) -> Res
             fs::remove_file(&path).map_err(|error| Failure::file("removing", &path, &error))?;
         }
     }
-    let text = format!(
+    let mut text = format!(
         "{}, {bytes} bytes that nothing names{}.",
         count(removed, "file"),
         dry_note(args.dry_run)
     );
-    Ok(Report::new(text, json!({ "files": removed, "bytes": bytes })))
+    if let Some(first) = links.first() {
+        let links = count(links.len(), "link");
+        let _ = write!(text, "\n{links} left alone, and what they lead to: {}", first.display());
+    }
+    Ok(Report::new(text, json!({ "files": removed, "bytes": bytes, "links": links })))
 }
 
 /// Every file that current metadata leads to.
@@ -92,16 +102,22 @@ fn named(workspace: &Workspace) -> Result<BTreeSet<String>> {
     Ok(named)
 }
 
-fn files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let failed = |error: std::io::Error| Failure::file("reading", folder, &error);
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        if path.is_dir() {
-            found.extend(files(&path)?);
-        } else {
-            found.push(path);
+/// Files and links below a folder; a link is not followed.
+fn find(place: &Path, files: &mut Vec<PathBuf>, links: &mut Vec<PathBuf>) -> Result<()> {
+    let failed = |error: std::io::Error| Failure::file("reading", place, &error);
+    let kind = match fs::symlink_metadata(place) {
+        Ok(found) => found.file_type(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(failed(error)),
+    };
+    if kind.is_symlink() {
+        links.push(place.to_owned());
+    } else if kind.is_dir() {
+        for entry in fs::read_dir(place).map_err(failed)? {
+            find(&entry.map_err(failed)?.path(), files, links)?;
         }
+    } else {
+        files.push(place.to_owned());
     }
-    Ok(found)
+    Ok(())
 }
