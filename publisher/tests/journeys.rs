@@ -201,6 +201,24 @@ fn promoting_offers_the_same_content_in_another_channel() {
 }
 
 #[test]
+fn what_may_not_run_in_its_own_channel_is_not_promoted() {
+    let shop = Shop::empty();
+    let args = ["init", "--app", support::APP, "--no-passphrase", "--channel", "production"];
+    shop.ok(&[&args[..], &["--channel", "beta"]].concat());
+    for (version, seed) in [("1.0.0", 1), ("1.1.0", 2), ("1.2.0", 3)] {
+        let web = format!("web-{version}");
+        shop.web(&web, seed);
+        shop.ok(&["release", &web, "--channel", "beta", "--version", version]);
+    }
+    shop.ok(&["revoke", "1.2.0", "--channel", "beta"]);
+    shop.ok(&["floor", "1.1.0", "--channel", "beta"]);
+    let promote = |version| ["promote", version, "--from", "beta", "--to", "production"];
+    shop.refuses(&promote("1.2.0"), "revoked", "1.2.0 is revoked in beta");
+    shop.refuses(&promote("1.0.0"), "below-floor", "1.0.0 lies below the floor of beta");
+    shop.ok(&promote("1.1.0"));
+}
+
+#[test]
 fn a_held_bundle_waits_for_the_apps_word() {
     let shop = Shop::new();
     shop.release("1.0.0", 1);

@@ -1,8 +1,8 @@
 //! `farad promote`: a release of one channel becomes one of another, without its blobs moving.
 //!
 //! Enters: the version, both channels. Leaves: a manifest of its own in the other channel, patches
-//! from what that channel's phones have. Refuses: a version that is listed there already; a sealed
-//! release in an open channel and the other way round.
+//! from what that channel's phones have. Refuses: a version that is listed there already; one that may
+//! not run in its own channel; a sealed release in an open channel and the other way round.
 
 use std::path::Path;
 
@@ -58,6 +58,18 @@ pub(crate) fn run(
     let (channel, settings, to) = workspace.channel(&args.to)?;
     refuse_same_version(&to, &args.version, &channel)?;
     let (_, source) = find_version(&from, &args.version, &args.from)?;
+    let why = match source.sequence {
+        revoked if from.policy.revokes(revoked) => Some(("revoked", "is revoked in")),
+        old if old < from.policy.floor => Some(("below-floor", "lies below the floor of")),
+        _ => None,
+    };
+    if let Some((code, why)) = why {
+        let message = format!(
+            "{} {why} {}, so that it may not run there; release what is to run in {channel}",
+            args.version, args.from
+        );
+        return Err(Failure::new(code, message));
+    }
     if source.seal.is_some() != settings.sealed {
         let (from, to) = if settings.sealed { ("open", "sealed") } else { ("sealed", "open") };
         let message = format!("{} is {from} and {channel} is {to}; release it there", args.version);
