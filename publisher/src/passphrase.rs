@@ -1,4 +1,5 @@
-//! Passphrases: from the terminal or a file, never from the command line or the environment.
+//! Passphrases: from the terminal or a file, never from the command line or the environment. Refuses: a
+//! file that others can read; a new one that is short.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -8,9 +9,12 @@ use std::path::PathBuf;
 use zeroize::Zeroizing;
 
 use crate::failure::{Failure, Result};
+use crate::keys::refuse_shared;
 
 /// Names the file with passphrases.
 const FILE: &str = "FARAD_PASSPHRASE_FILE";
+/// Characters of a new passphrase.
+const SHORTEST: usize = 8;
 /// How a line for one folder of keys begins.
 const FOLDERS: [&str; 5] = ["root: ", "recovery: ", "release: ", "online: ", "opening: "];
 
@@ -77,7 +81,7 @@ impl Passphrases {
 
     fn choose_anew(&self, slot: &str, group: &str) -> Result<Zeroizing<String>> {
         if let Some(text) = self.given()? {
-            return pick(&text, &[slot, group]);
+            return pick(&text, &[slot, group]).and_then(long_enough);
         }
         let what = if slot == group { format!("{slot} keys") } else { format!("key {slot}") };
         if !std::io::stdin().is_terminal() {
@@ -86,10 +90,7 @@ impl Passphrases {
             );
             return Err(Failure::new("passphrase", message));
         }
-        let first = prompt(&format!("New passphrase for the {what}: "))?;
-        if first.chars().count() < 8 {
-            return Err(Failure::new("passphrase", "a passphrase has at least 8 characters"));
-        }
+        let first = long_enough(prompt(&format!("New passphrase for the {what}: "))?)?;
         if prompt("The same again: ")? != first {
             return Err(Failure::new("passphrase", "the two passphrases differ; nothing was made"));
         }
@@ -101,8 +102,13 @@ impl Passphrases {
             return Ok(Some(text.clone()));
         }
         let path = match (self.fd, std::env::var_os(FILE)) {
+            // Whoever opened it saw to who else can.
             (Some(fd), _) => PathBuf::from(format!("/dev/fd/{fd}")),
-            (None, Some(path)) => PathBuf::from(path),
+            (None, Some(path)) => {
+                let path = PathBuf::from(path);
+                refuse_shared(&path)?;
+                path
+            }
             (None, None) => return Ok(None),
         };
         let mut text = Zeroizing::new(String::new());
@@ -112,6 +118,14 @@ impl Passphrases {
         *self.text.borrow_mut() = Some(text.clone());
         Ok(Some(text))
     }
+}
+
+/// A new passphrase that is not tried out in no time, wherever it comes from.
+fn long_enough(passphrase: Zeroizing<String>) -> Result<Zeroizing<String>> {
+    if passphrase.chars().count() >= SHORTEST {
+        return Ok(passphrase);
+    }
+    Err(Failure::new("passphrase", format!("a passphrase has at least {SHORTEST} characters")))
 }
 
 fn prompt(text: &str) -> Result<Zeroizing<String>> {

@@ -8,7 +8,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
-use support::{APP, Shop};
+use support::{APP, Shop, secret};
 
 /// Fails with this code and changes no published file.
 fn refuses(shop: &Shop, args: &[&str], code: &str, mentions: &str) {
@@ -72,8 +72,7 @@ fn a_dry_run_changes_nothing() {
 #[test]
 fn keys_are_encrypted_private_and_never_on_the_command_line() {
     let shop = Shop::empty();
-    fs::write(shop.path("pass"), "root: one two three\nrelease: four five\nonline: six seven\n")
-        .unwrap();
+    secret(&shop.path("pass"), "root: one two three\nrelease: four five\nonline: six seven\n");
     let with = |args: &[&str], file: &str| {
         let mut command = shop.command(args);
         command.env("FARAD_PASSPHRASE_FILE", shop.path(file)).output().unwrap()
@@ -96,7 +95,7 @@ fn keys_are_encrypted_private_and_never_on_the_command_line() {
     shop.web("web", 1);
     let release = ["release", "web", "--channel", "production", "--version", "1.0.0"];
     let before = shop.published();
-    fs::write(shop.path("wrong"), "something else\n").unwrap();
+    secret(&shop.path("wrong"), "something else\n");
     let output = with(&release, "wrong");
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(
@@ -116,9 +115,38 @@ fn keys_are_encrypted_private_and_never_on_the_command_line() {
 }
 
 #[test]
+fn a_passphrase_for_new_keys_is_no_short_one_and_lies_where_nobody_else_reads_it() {
+    let mut shop = Shop::empty();
+    let pass = shop.path("pass");
+    shop.passphrases = Some(pass.clone());
+    let init = ["init", "--app", APP];
+    for short in ["", "a\n", "1234567\n", "root: \nrecovery: \nrelease: \nonline: \n"] {
+        secret(&pass, short);
+        assert_eq!(shop.fails(&init).0, "passphrase", "{short:?}");
+    }
+    secret(&pass, "correct horse\n");
+    fs::set_permissions(&pass, fs::Permissions::from_mode(0o644)).unwrap();
+    let (code, message) = shop.fails(&init);
+    assert_eq!(code, "key-readable");
+    assert!(message.contains("chmod 600"), "{message}");
+    assert!(!shop.path("keys").exists());
+    // Handed over as it was opened: who else reads it is that one's affair, and a pipe has no mode.
+    shop.passphrases = None;
+    let farad = env!("CARGO_BIN_EXE_farad");
+    for (args, given) in
+        [("init --app com.example.shop", "3<pass"), ("key new alice", "3<<E\ncorrect horse\nE\n")]
+    {
+        let line = format!("exec {farad} --passphrase-fd 3 {args} {given}");
+        let mut sh = std::process::Command::new("sh");
+        let output = sh.args(["-c", &line]).current_dir(shop.path("")).output().unwrap();
+        assert!(output.status.success(), "{line}: {output:?}");
+    }
+}
+
+#[test]
 fn openssl_opens_our_keys_where_there_is_one() {
     let shop = Shop::empty();
-    fs::write(shop.path("pass"), "correct horse\n").unwrap();
+    secret(&shop.path("pass"), "correct horse\n");
     let mut init = shop.command(&["init", "--app", APP]);
     assert!(init.env("FARAD_PASSPHRASE_FILE", shop.path("pass")).status().unwrap().success());
     let pem = shop.path("keys/root/root.pem");

@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use support::page::{Section, sections};
 use support::{Device, Shop};
 
-const PASSPHRASES: &str = "root: first\nrecovery: last\nrelease: in between\nonline: every day\n\
-                           opening: to read\n";
+const PASSPHRASES: &str = "root: first of all\nrecovery: last of all\nrelease: in between\nonline: every day\n\
+                           opening: to read them\n";
 
 /// A machine with a web folder that is built anew before every block.
 struct Desk {
@@ -41,7 +41,7 @@ impl Desk {
 
     fn with_passphrases(mut self) -> Self {
         let file = self.shop.path("passphrases");
-        fs::write(&file, PASSPHRASES).unwrap();
+        support::secret(&file, PASSPHRASES);
         self.shop.passphrases = Some(file);
         self
     }

@@ -10,12 +10,12 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use support::{APP, Shop, files};
+use support::{APP, Shop, files, secret};
 
 /// A project whose keys have passphrases, and the file that holds them.
 fn locked() -> Shop {
     let mut shop = Shop::empty();
-    fs::write(shop.path("pass"), "correct horse\n").unwrap();
+    secret(&shop.path("pass"), "correct horse\n");
     shop.passphrases = Some(shop.path("pass"));
     shop.ok(&["init", "--app", APP]);
     shop
@@ -144,7 +144,7 @@ fn a_backup_holds_the_same_files_and_is_proven_to_open() {
 fn a_backup_that_would_comfort_nobody_is_refused() {
     let mut shop = locked();
     let nothing_copied = |shop: &Shop| assert!(!shop.path("stick").exists());
-    fs::write(shop.path("wrong"), "something else\n").unwrap();
+    secret(&shop.path("wrong"), "something else\n");
     shop.passphrases = Some(shop.path("wrong"));
     assert_eq!(shop.fails(&["key", "backup", "stick"]).0, "wrong-passphrase");
     nothing_copied(&shop);
@@ -429,7 +429,7 @@ fn refresh_signs_what_is_due_and_names_the_rest_with_their_holders() {
 #[test]
 fn a_daily_job_goes_on_without_the_passphrases_it_does_not_know() {
     let mut shop = locked();
-    fs::write(shop.path("daily"), "online: correct horse\n").unwrap();
+    secret(&shop.path("daily"), "online: correct horse\n");
     shop.passphrases = Some(shop.path("daily"));
     let today = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     shop.now = Some(today.as_secs() + 190 * DAY);
@@ -441,7 +441,7 @@ fn a_daily_job_goes_on_without_the_passphrases_it_does_not_know() {
     let elsewhere: Vec<_> = elsewhere.map(|role| &role["role"]).collect();
     assert_eq!(elsewhere, ["targets", "production-releases"]);
     // Without the online ones it cannot go on, and says so.
-    fs::write(shop.path("daily"), "release: correct horse\n").unwrap();
+    secret(&shop.path("daily"), "release: correct horse\n");
     shop.now = Some(today.as_secs() + 200 * DAY);
     assert_eq!(shop.fails(&["refresh"]).0, "passphrase");
 }

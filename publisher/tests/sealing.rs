@@ -7,7 +7,7 @@ mod support;
 use std::fs;
 
 use farad::digest::Digest;
-use support::{APP, Device, Shop, files};
+use support::{APP, Device, Shop, files, secret};
 
 /// A project whose channels are sealed for `keys/opening/app.pem`.
 fn sealed_shop(channels: &[&str]) -> Shop {
@@ -344,7 +344,10 @@ fn a_built_in_release_is_found_by_its_label_and_outlives_the_list() {
 fn opening_keys_are_for_their_owner_alone_and_the_publishers_takes_a_passphrase() {
     use std::os::unix::fs::PermissionsExt;
     let mut shop = Shop::empty();
-    fs::write(shop.path("passphrases"), "root: r-correct-horse\nrecovery: v-correct-horse\nrelease: c-correct-horse\nonline: o-correct-horse\nopening: p-correct-horse\n").unwrap();
+    secret(
+        &shop.path("passphrases"),
+        "root: r-correct-horse\nrecovery: v-correct-horse\nrelease: c-correct-horse\nonline: o-correct-horse\nopening: p-correct-horse\n",
+    );
     shop.passphrases = Some(shop.path("passphrases"));
     let lines = fs::read_to_string(shop.path("passphrases")).unwrap();
     fs::write(shop.path("passphrases"), lines.replace("opening: p-correct-horse\n", "")).unwrap();

@@ -54,10 +54,12 @@ pub(super) fn read_private(path: &Path, name: &str) -> Result<Zeroizing<String>>
     })
 }
 
+/// Refuses a file that others can read; a pipe is not one.
 #[cfg(unix)]
-fn refuse_shared(path: &Path) -> Result<()> {
+pub(crate) fn refuse_shared(path: &Path) -> Result<()> {
     use std::os::unix::fs::PermissionsExt;
-    let mode = fs::metadata(path).map_or(0, |found| found.permissions().mode());
+    let found = fs::metadata(path).ok().filter(fs::Metadata::is_file);
+    let mode = found.map_or(0, |found| found.permissions().mode());
     if mode & 0o077 == 0 {
         return Ok(());
     }
@@ -65,7 +67,8 @@ fn refuse_shared(path: &Path) -> Result<()> {
     Err(Failure::new("key-readable", message))
 }
 
+/// Refuses a file that others can read, where that can be told.
 #[cfg(not(unix))]
-fn refuse_shared(_: &Path) -> Result<()> {
+pub(crate) fn refuse_shared(_: &Path) -> Result<()> {
     Ok(())
 }

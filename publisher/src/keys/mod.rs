@@ -23,7 +23,7 @@ use zeroize::Zeroizing;
 
 use crate::failure::{Failure, Result};
 use crate::passphrase::Passphrases;
-pub(crate) use files::{private_folder, write_private};
+pub(crate) use files::{private_folder, refuse_shared, write_private};
 
 /// The folders of keys, the most precious first.
 pub(crate) const GROUPS: [&str; 3] = ["root", "release", "online"];

@@ -258,6 +258,16 @@ impl Device<'_> {
     }
 }
 
+/// Writes a file for its owner alone, as passphrases are kept.
+pub fn secret(path: &Path, text: &str) {
+    fs::write(path, text).unwrap();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+}
+
 /// All files below `folder`, by path.
 pub fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
