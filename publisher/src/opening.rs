@@ -8,7 +8,6 @@
 //! no phone could read.
 
 use std::cell::RefCell;
-use std::fs;
 use std::path::Path;
 
 use farad::host::System;
@@ -42,13 +41,14 @@ pub(crate) fn recipient(key: RecipientKey, channels: &[String]) -> RecipientSett
 /// Gives the publisher another opening key. The one before stays beside it under another name, for
 /// what it opens.
 pub(crate) fn renew(keys: &Keys, slot: Option<&str>) -> Result<RecipientKey> {
-    let path = keys.path(GROUP, OWN);
-    let earlier = (1..).map(|n: u32| keys.path(GROUP, &format!("{OWN}-{n}")));
-    let free = earlier.into_iter().find(|path| !path.exists());
-    if let (true, Some(free)) = (path.exists(), free) {
-        fs::rename(&path, &free).map_err(|error| Failure::file("renaming", &path, &error))?;
+    if !keys.path(GROUP, OWN).exists() {
+        return create(keys, OWN, slot);
     }
-    create(keys, OWN, slot)
+    let key = OpeningKey::from_bytes(random()?);
+    let mut earlier = (1..).map(|n: u32| format!("{OWN}-{n}"));
+    let free = earlier.find(|name| !keys.path(GROUP, name).exists()).unwrap_or_default();
+    keys.renew_document(GROUP, (OWN, &free), &key.to_pkcs8(), slot)?;
+    Ok(key.recipient())
 }
 
 /// Names of the publisher's own opening keys that are on this machine: today's, then earlier ones,

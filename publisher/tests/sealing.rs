@@ -295,6 +295,20 @@ fn the_publisher_changes_its_own_key_and_still_opens_what_the_first_one_did() {
 }
 
 #[test]
+fn a_renewal_that_cannot_be_leaves_the_key_as_it_was() {
+    let shop = sealed_shop(&["production"]);
+    let before = (files(&shop.path("keys")), fs::read(shop.path("farad.toml")).unwrap());
+    let now = || (files(&shop.path("keys")), fs::read(shop.path("farad.toml")).unwrap());
+    // Nobody is there to ask for a passphrase.
+    assert_eq!(shop.fails(&["key", "recipient", "renew"]).0, "passphrase");
+    assert!(now() == before);
+    shop.ok(&["key", "recipient", "renew", "--no-passphrase"]);
+    let read = |name: &str| fs::read(shop.path("keys/opening").join(name)).unwrap();
+    let first = &before.0[std::path::Path::new("opening/publisher.pem")];
+    assert!(read("publisher-1.pem") == *first && read("publisher.pem") != *first);
+}
+
+#[test]
 fn a_channel_that_no_phone_could_read_is_refused() {
     let shop = sealed_shop(&["production"]);
     let fails = |args: &[&str]| shop.fails(args).0;

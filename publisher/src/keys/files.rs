@@ -1,9 +1,10 @@
 //! Files that nobody but their owner may read.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 
+use tempfile::{NamedTempFile, PersistError};
 use zeroize::Zeroizing;
 
 use crate::checkpoint;
@@ -33,11 +34,24 @@ pub(crate) fn private_folder(folder: &Path) -> Result<()> {
 /// later command. A process that is killed meanwhile leaves a file with a name that no key has, which
 /// the next command removes.
 pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
+    put_private(path, bytes, |file| file.persist_noclobber(path))
+}
+
+/// The same in the place of a file that is there.
+pub(super) fn replace_private(path: &Path, bytes: &[u8]) -> Result<()> {
+    put_private(path, bytes, |file| file.persist(path))
+}
+
+fn put_private(
+    path: &Path,
+    bytes: &[u8],
+    put: impl FnOnce(NamedTempFile) -> Result<File, PersistError>,
+) -> Result<()> {
     let failed = |error: std::io::Error| Failure::file("writing", path, &error);
     let mut file = temporary::new_in(folder_of(path)).map_err(failed)?;
     file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
     checkpoint::pass("write", path);
-    file.persist_noclobber(path).map_err(|error| failed(error.error))?;
+    put(file).map_err(|error| failed(error.error))?;
     sync_folder_of(path).map_err(failed)
 }
 

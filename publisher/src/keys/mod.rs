@@ -210,10 +210,36 @@ impl Keys {
         slot: Option<&str>,
     ) -> Result<()> {
         self.refuse_taken(group, name)?;
-        let passphrase = slot.map(|slot| self.passphrases.choose(slot, group)).transpose()?;
-        let text = pem::encode(document, passphrase.as_ref().map(|text| text.as_str()))?;
+        let text = self.encode(group, document, slot)?;
         private_folder(&self.folder.join(group))?;
         write_private(&self.path(group, name), text.as_bytes())
+    }
+
+    /// Writes the private part of a new key in the place of another, which stays under the name
+    /// `earlier`. At no moment is there none, and whatever can be refused is before anything changes.
+    pub(crate) fn renew_document(
+        &self,
+        group: &str,
+        (name, earlier): (&str, &str),
+        document: &[u8],
+        slot: Option<&str>,
+    ) -> Result<()> {
+        self.refuse_taken(group, earlier)?;
+        let before = files::read_private(&self.path(group, name), name)?;
+        let text = self.encode(group, document, slot)?;
+        write_private(&self.path(group, earlier), before.as_bytes())?;
+        files::replace_private(&self.path(group, name), text.as_bytes())
+    }
+
+    /// The file of a new private part, encrypted if `slot` names a passphrase.
+    fn encode(
+        &self,
+        group: &str,
+        document: &[u8],
+        slot: Option<&str>,
+    ) -> Result<Zeroizing<String>> {
+        let passphrase = slot.map(|slot| self.passphrases.choose(slot, group)).transpose()?;
+        pem::encode(document, passphrase.as_ref().map(|text| text.as_str()))
     }
 
     /// The PKCS#8 document of a private part, opened with a passphrase if it needs one.
