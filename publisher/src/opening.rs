@@ -35,7 +35,7 @@ pub(crate) fn create(keys: &Keys, name: &str, slot: Option<&str>) -> Result<Reci
 
 /// A recipient of every sealed channel, or of some.
 pub(crate) fn recipient(key: RecipientKey, channels: &[String]) -> RecipientSettings {
-    RecipientSettings { key, channels: channels.to_vec() }
+    RecipientSettings { key, channels: channels.to_vec(), earlier: Vec::new() }
 }
 
 /// Gives the publisher another opening key. The one before stays beside it under another name, for
@@ -139,7 +139,7 @@ pub(crate) fn promoted(
         return Ok(Some(seal.clone()));
     }
     // Blobs and content key stay the same: whoever could open the one can open the other.
-    let known = |kid: &KeyId| workspace.project.recipients.values().any(|r| r.key.id() == *kid);
+    let known = |kid: &KeyId| workspace.project.recipients.values().any(|of| of.had(kid));
     if let Some(kid) = has.iter().find(|kid| !known(kid)) {
         let message = format!(
             "{} was sealed for {kid} too, which is no recipient any more; release it in {channel} instead",
@@ -194,8 +194,12 @@ impl<'a> Opener<'a> {
 /// For whom a release is sealed: names of `farad.toml`, and ids of keys that it does not know.
 pub(crate) fn names(project: &Project, seal: &Seal) -> Vec<String> {
     let name = |kid: &KeyId| {
-        let known = project.recipients.iter().find(|(_, settings)| settings.key.id() == *kid);
-        known.map_or_else(|| format!("{kid} (unknown)"), |(name, _)| name.clone())
+        let known = project.recipients.iter().find(|(_, settings)| settings.had(kid));
+        match known {
+            Some((name, settings)) if settings.key.id() == *kid => name.clone(),
+            Some((name, _)) => format!("{name} (an earlier key)"),
+            None => format!("{kid} (unknown)"),
+        }
     };
     seal.recipients.iter().map(|recipient| name(&recipient.kid)).collect()
 }

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use farad::id::{AppId, Channel};
-use farad::seal::RecipientKey;
+use farad::seal::{KeyId, RecipientKey};
 use serde::{Deserialize, Serialize};
 
 use crate::commit::{self, Locked};
@@ -69,6 +69,16 @@ pub(crate) struct RecipientSettings {
     /// The channels it may read; every sealed one if none is named.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) channels: Vec<String>,
+    /// Keys that it had before, of the publisher's own: it can still open what was sealed for them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) earlier: Vec<RecipientKey>,
+}
+
+impl RecipientSettings {
+    /// Whether a key is this recipient's, or was.
+    pub(crate) fn had(&self, kid: &KeyId) -> bool {
+        self.key.id() == *kid || self.earlier.iter().any(|key| key.id() == *kid)
+    }
 }
 
 fn default_keep() -> usize {
@@ -251,6 +261,10 @@ impl Notes {
         if !settings.channels.is_empty() {
             let channels: toml_edit::Array = settings.channels.iter().collect();
             table.insert("channels", toml_edit::value(channels));
+        }
+        if !settings.earlier.is_empty() {
+            let earlier = settings.earlier.iter().map(ToString::to_string);
+            table.insert("earlier", toml_edit::value(earlier.collect::<toml_edit::Array>()));
         }
         if let Some(recipients) = self.table("recipients") {
             recipients.insert(name, toml_edit::Item::Table(table));

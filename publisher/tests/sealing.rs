@@ -295,6 +295,27 @@ fn the_publisher_changes_its_own_key_and_still_opens_what_the_first_one_did() {
 }
 
 #[test]
+fn what_was_sealed_for_an_earlier_key_of_the_publisher_is_promoted() {
+    let shop = sealed_shop(&["beta", "production"]);
+    shop.web("web", 1);
+    shop.ok(&["release", "web", "--channel", "beta", "--version", "1.0.0"]);
+    shop.ok(&["key", "recipient", "renew", "--no-passphrase"]);
+    shop.ok(&["key", "recipient", "renew", "--no-passphrase"]);
+    let listed = shop.ok(&["key", "recipient", "list"]);
+    let mut names: Vec<_> =
+        listed["releases"][0]["recipients"].as_array().unwrap().iter().collect();
+    names.sort_by_key(|name| name.to_string());
+    assert_eq!(names, ["app", "publisher (an earlier key)"]);
+    shop.ok(&["promote", "1.0.0", "--from", "beta", "--to", "production"]);
+    // Wrapped anew for the key of today; phones open it as before.
+    let key = "keys/opening/publisher.pem";
+    assert_eq!(shop.ok(&["verify", "updates", "--recipient-key", key])["unopened"], 1);
+    let server = shop.serve();
+    let phone = with_key(shop.device(&server, "phone"), "app");
+    assert_eq!(phone.update()["version"], "1.0.0");
+}
+
+#[test]
 fn a_renewal_that_cannot_be_leaves_the_key_as_it_was() {
     let shop = sealed_shop(&["production"]);
     let before = (files(&shop.path("keys")), fs::read(shop.path("farad.toml")).unwrap());

@@ -126,7 +126,10 @@ fn renew(args: &Renew, config: &Path, passphrases: &Passphrases) -> Result<Repor
     let (project, _lock) = Project::hold(config)?;
     let keys = Keys::new(project.keys(), passphrases.clone());
     let key = opening::renew(&keys, (!args.no_passphrase).then_some(GROUP))?;
-    let settings = opening::recipient(key, &[]);
+    let mut settings = opening::recipient(key, &[]);
+    if let Some(before) = project.recipients.get(OWN) {
+        settings.earlier = [before.earlier.as_slice(), &[before.key]].concat();
+    }
     project.note(config, |notes| notes.recipient(OWN, &settings))?;
     let path = keys.path(GROUP, OWN);
     let text = format!(
