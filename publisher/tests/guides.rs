@@ -7,6 +7,7 @@
 mod support;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use farad_publisher::serve::Server;
 use serde_json::{Value, json};
@@ -171,7 +172,9 @@ fn production() {
 
     let mut section = desk.section("Releases by CI");
     desk.run(&mut section, "keys", &[]);
-    let keys = fs::read_to_string(desk.shop.path("farad-keys.txt")).unwrap();
+    let file = desk.shop.path("farad-keys.txt");
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o077, 0, "keys are in it");
+    let keys = fs::read_to_string(file).unwrap();
     let mut ci = Desk::new(Shop::empty(), "guides/production.md");
     ci.shop.pull(&desk.shop);
     let runner = tempfile::tempdir().unwrap();
