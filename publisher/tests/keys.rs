@@ -88,14 +88,14 @@ fn a_command_that_dies_while_it_writes_a_key_leaves_no_half_of_it() {
 fn commands_that_change_farad_toml_at_once_lose_nothing_of_each_other() {
     let shop = Shop::new();
     shop.ok(&["key", "recipient", "renew", "--no-passphrase"]);
-    for n in 1..=3 {
-        shop.ok(&["key", "recipient", "new", &format!("old-{n}")]);
+    for old in ["old-1", "old-2"] {
+        shop.ok(&["key", "recipient", "new", old]);
     }
     let mut all = vec![
         vec!["channel", "add", "beta", "--no-passphrase"],
         vec!["key", "add", "production", "--holder", "alice", "--no-passphrase"],
     ];
-    let (new, old) = (["new-1", "new-2", "new-3"], ["old-1", "old-2", "old-3"]);
+    let (new, old) = (["new-1", "new-2"], ["old-1", "old-2"]);
     all.extend(new.iter().map(|name| vec!["key", "recipient", "new", name]));
     all.extend(old.iter().map(|name| vec!["key", "recipient", "retire", name]));
     let started: Vec<_> =
@@ -107,7 +107,7 @@ fn commands_that_change_farad_toml_at_once_lose_nothing_of_each_other() {
     for there in ["[channels.beta]", "\"alice\"", "[recipients.new-1]", "[recipients.new-2]"] {
         assert!(toml.contains(there), "{there}: {toml}");
     }
-    assert!(toml.contains("[recipients.new-3]") && !toml.contains("[recipients.old"), "{toml}");
+    assert!(!toml.contains("[recipients.old"), "{toml}");
 }
 
 #[test]
