@@ -1,10 +1,14 @@
 //! `cargo xtask bench`: the benchmarks, built as a release is.
 
-use crate::corpus;
 use crate::shell::{self, Result, command};
+use crate::{corpus, kotlin};
 
 /// The benchmarks by name, in the order they run.
-const ALL: [&str; 2] = ["boot", "seal"];
+const ALL: [&str; 3] = ["boot", "seal", START];
+/// The one that runs on a JVM.
+const START: &str = "start";
+/// Processes that it starts.
+const STARTS: u32 = 200;
 /// The one that needs the corpus, half an hour and to be named.
 const DELTA: &str = "delta";
 
@@ -18,6 +22,10 @@ pub(crate) fn run(names: &[String]) -> Result<()> {
         delta()?;
     }
     for name in ALL.iter().filter(|name| names.is_empty() || names.iter().any(|n| n == *name)) {
+        if *name == START {
+            kotlin::measure(STARTS)?;
+            continue;
+        }
         let args = ["bench", "--quiet", "--all-features", "--package", "farad", "--bench", name];
         shell::run(&mut command("cargo", &args))?;
     }

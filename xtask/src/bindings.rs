@@ -13,9 +13,16 @@ const LANGUAGES: [&str; 2] = ["kotlin", "swift"];
 /// Builds the library as phones get it, for this machine, and returns the folder it is in. Not
 /// stripped: the generator reads its symbols.
 pub(crate) fn library() -> Result<PathBuf> {
+    library_of("dev")
+}
+
+/// As [`library`], by one of cargo's profiles.
+pub(crate) fn library_of(profile: &str) -> Result<PathBuf> {
     let args = ["rustc", "--quiet", "--package", "farad", "--lib", "--crate-type", "cdylib"];
-    shell::run(command("cargo", &args).args(["--no-default-features", "--features", "ffi"]))?;
-    Ok(target().join("debug"))
+    let mut cargo = command("cargo", &args);
+    cargo.args(["--no-default-features", "--features", "ffi", "--profile", profile]);
+    shell::run(&mut cargo)?;
+    Ok(target().join(if profile == "dev" { "debug" } else { profile }))
 }
 
 /// Writes `bindings/`, or, with `check`, fails where it is not what would be written.

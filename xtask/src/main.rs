@@ -44,7 +44,8 @@ enum Task {
         #[arg(long)]
         quick: bool,
     },
-    /// Numbers: starts and checks (boot), what sealing costs (seal)
+    /// Numbers: starts and checks (boot), what sealing costs (seal), starts on a JVM (start), small
+    /// updates (delta, only where it is named)
     Bench {
         /// Which; all of them if none is named
         names: Vec<String>,

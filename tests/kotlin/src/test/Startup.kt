@@ -1,6 +1,6 @@
-// What a start costs on a JVM. `Measure COUNT` makes a phone with a confirmed release on it, starts
-// COUNT processes of an app one after another, and prints how long each part took them. `Startup HOME
-// APK` is one such process.
+// What a start costs on a JVM, run by `cargo xtask bench start` alone: `Measure` makes a phone with a
+// confirmed release on it, starts processes of an app one after another, and prints how long each part
+// took them. `Startup HOME APK` is one such process.
 
 package dev.farad.tests
 
@@ -13,12 +13,13 @@ import dev.farad.core.Setup
 import dev.farad.core.Shell
 import dev.farad.core.Source
 import java.io.File
+import org.junit.Test
 
-object Measure {
+/** Not called a test, so that it runs only where it is named. */
+class Measure {
     private val parts = listOf("JNA", "bindings, library, pilot", "start")
 
-    @JvmStatic
-    fun main(args: Array<String>) = Shop().use { shop ->
+    @Test fun starts() = Shop().use { shop ->
         shop.release("1.0.0")
         val phone = Phone(shop, null)
         val apk = phone.activity.applicationInfo.sourceDir
@@ -28,7 +29,7 @@ object Measure {
         updater.sync(false, dev.farad.core.CancelToken(), null)
         updater.ready(updater.boot(false).token!!)
         updater.close()
-        val times = List(args[0].toInt()) { once(home, apk) }
+        val times = List(System.getProperty("farad.starts").toInt()) { once(home, apk) }
         for ((at, part) in parts.withIndex()) {
             val sorted = times.map { it[at] }.sorted()
             val ms = { percent: Int -> sorted[percent * (sorted.size - 1) / 100] / 1000.0 }
