@@ -267,11 +267,13 @@ impl Site {
         if !place.starts_with(home) || !fs::metadata(&place).ok()?.is_file() {
             return None;
         }
-        let file = File::open(place).ok()?;
+        let mut file = File::open(place).ok()?;
         let length = file.metadata().ok().filter(fs::Metadata::is_file)?.len();
         let mutable = path == "metadata/timestamp.json";
         let (etag, cache) = if mutable {
-            let bytes = fs::read(self.folder.join(path)).ok()?;
+            // Of the very file that is sent: another may have its name a moment later.
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes).ok()?;
             (format!("\"{}\"", Digest::of(&bytes)), "max-age=60")
         } else {
             // What is immutable is named by its name.
