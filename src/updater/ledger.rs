@@ -4,7 +4,8 @@
 //! is too early. A release that fails on this phone through its own fault (bytes that are not the
 //! signed ones, a blob that is missing, a document that breaks its format) is tried again after a
 //! quarter of an hour, then after twice as long each time, up to a day; a connection that breaks
-//! costs no waiting. At most three times its pack a day. A server that asks for patience with
+//! costs no waiting. A day moves at most three times the largest pack that was fetched in it: a small
+//! release may follow a large one at once, and offers that flap do not empty anybody's contract. A server that asks for patience with
 //! metadata gets up to an hour: more would keep a revocation from the phone. The rules are pure;
 //! the file they are kept in is a hint: without it everything is allowed.
 
@@ -21,7 +22,7 @@ const FILE: &str = "ledger";
 const FIRST_WAIT: u64 = 15 * 60;
 const DAY: u64 = 86_400;
 const HOUR: u64 = 3_600;
-/// A day's bytes, in packs of the release.
+/// A day's bytes, in packs of the largest release that it fetches.
 const PACKS: u64 = 3;
 /// Small releases still get room for their metadata and for what is lost on the way.
 const LEAST: u64 = 1 << 20;
@@ -32,6 +33,9 @@ pub(super) struct Ledger {
     /// Days since the epoch that `bytes` is about.
     day: u64,
     bytes: u64,
+    /// The largest pack of the releases that took them, bytes.
+    #[serde(default)]
+    pack: u64,
     release: Option<BundleId>,
     failures: u32,
     /// Seconds since the epoch.
@@ -122,25 +126,26 @@ impl Ledger {
             let why = "it failed here before, or the server asks for patience";
             return Err(Error::TooEarly { seconds: wait, why });
         }
-        let daily = pack.saturating_mul(PACKS).max(LEAST);
-        let spent = if self.day == now / DAY { self.bytes } else { 0 };
+        let (spent, largest) = if self.day == now / DAY { (self.bytes, self.pack) } else { (0, 0) };
+        let daily = pack.max(largest).saturating_mul(PACKS).max(LEAST);
         let left = Allowance { bytes: daily.saturating_sub(spent), renewed_in: DAY - now % DAY };
         if left.bytes == 0 { Err(left.used_up()) } else { Ok(left) }
     }
 
-    /// Notes how a run for `release` ended that moved `bytes`.
+    /// Notes how a run for `release`, of a pack so large, ended that moved `bytes`.
     pub(super) fn note<T>(
         &mut self,
         now: UnixTime,
-        release: BundleId,
+        (release, pack): (BundleId, u64),
         bytes: u64,
         outcome: &Result<T>,
     ) {
         let now = now.seconds();
         if self.day != now / DAY {
-            (self.day, self.bytes) = (now / DAY, 0);
+            (self.day, self.bytes, self.pack) = (now / DAY, 0, 0);
         }
         self.bytes = self.bytes.saturating_add(bytes);
+        self.pack = self.pack.max(pack);
         if self.release != Some(release) {
             (self.release, self.failures, self.not_before) = (Some(release), 0, 0);
         }
@@ -203,22 +208,22 @@ mod tests {
         let mut now = at(0);
         for minutes in [15, 30, 60, 120, 240, 480, 960, 1440, 1440] {
             assert!(ledger.allowance(now, id("a"), PACK).is_ok());
-            ledger.note(now, id("a"), 1, &fault());
+            ledger.note(now, (id("a"), PACK), 1, &fault());
             assert_eq!(wait(&ledger, now), minutes * 60);
             assert!(ledger.allowance(now, id("b"), PACK).is_ok(), "another release waits for none");
             now = now.plus(minutes * 60);
         }
-        ledger.note(now, id("a"), 1, &Ok(()));
+        ledger.note(now, (id("a"), PACK), 1, &Ok(()));
         assert!(ledger.allowance(now, id("a"), PACK).is_ok());
     }
 
     #[test]
     fn a_broken_connection_costs_no_waiting_and_a_busy_server_gets_its_wish() {
         let mut ledger = Ledger::default();
-        ledger.note(at(0), id("a"), 1, &Err::<(), _>(Error::Network("gone".to_owned())));
+        ledger.note(at(0), (id("a"), PACK), 1, &Err::<(), _>(Error::Network("gone".to_owned())));
         assert!(ledger.allowance(at(0), id("a"), PACK).is_ok());
         let busy = Error::Http { status: 503, retry_after: Some(4000), file: String::new() };
-        ledger.note(at(0), id("a"), 1, &Err::<(), _>(busy));
+        ledger.note(at(0), (id("a"), PACK), 1, &Err::<(), _>(busy));
         assert_eq!(wait(&ledger, at(0)), 4000);
     }
 
@@ -226,12 +231,24 @@ mod tests {
     fn a_day_has_three_packs() {
         let mut ledger = Ledger::default();
         assert_eq!(ledger.allowance(at(0), id("a"), PACK).unwrap().bytes, 3 * PACK);
-        ledger.note(at(0), id("a"), PACK, &Err::<(), _>(Error::Cancelled));
+        ledger.note(at(0), (id("a"), PACK), PACK, &Err::<(), _>(Error::Cancelled));
         let left = ledger.allowance(at(50), id("a"), PACK).unwrap();
         assert_eq!(left, Allowance { bytes: 2 * PACK, renewed_in: DAY - 50 });
-        ledger.note(at(60), id("b"), 2 * PACK, &Ok(()));
+        ledger.note(at(60), (id("b"), PACK), 2 * PACK, &Ok(()));
         assert_eq!(wait(&ledger, at(60)), DAY - 60);
         assert!(ledger.allowance(at(DAY), id("a"), PACK).is_ok());
+    }
+
+    #[test]
+    fn a_small_release_may_follow_a_large_one_on_the_same_day() {
+        let mut ledger = Ledger::default();
+        ledger.note(at(0), (id("large"), PACK), PACK, &Ok(()));
+        let left = ledger.allowance(at(50), id("small"), 1000).unwrap();
+        assert_eq!(left.bytes, 2 * PACK);
+        // Small ones one after the other do not move more than that.
+        ledger.note(at(60), (id("small"), 1000), 2 * PACK, &Ok(()));
+        assert_eq!(wait(&ledger, at(60)), DAY - 60);
+        assert_eq!(ledger.allowance(at(DAY), id("small"), 1000).unwrap().bytes, LEAST);
     }
 
     #[test]
@@ -255,7 +272,7 @@ mod tests {
         let busy = Error::Http { status: 503, retry_after: Some(HOUR), file: String::new() };
         ledger.note_answer(at(1000 * DAY), &Err::<(), _>(busy));
         assert!(ledger.may_ask(at(0)).is_ok());
-        ledger.note(at(1000 * DAY), id("a"), 5 * PACK, &fault());
+        ledger.note(at(1000 * DAY), (id("a"), PACK), 5 * PACK, &fault());
         assert!(ledger.allowance(at(0), id("a"), PACK).is_ok());
     }
 }

@@ -319,7 +319,8 @@ impl Updater {
         let disk = &**self.store.disk();
         let (id, before) = (bundle_id(&candidate.bytes), remote.bytes());
         let mut ledger = Ledger::load(disk);
-        let allowance = ledger.allowance(self.clock.now(), id, candidate.manifest.pack.length)?;
+        let pack = candidate.manifest.pack.length;
+        let allowance = ledger.allowance(self.clock.now(), id, pack)?;
         let outcome = self.installing(candidate, remote, allowance, progress, |install| {
             let brought = install.bring(id, &candidate.manifest)?;
             self.store.commit(&brought.staging, &candidate.bytes, &brought.index)?;
@@ -330,7 +331,8 @@ impl Updater {
         {
             log::warn!("{error}");
         }
-        ledger.note(self.clock.now(), id, remote.bytes().saturating_sub(before), &outcome);
+        let moved = remote.bytes().saturating_sub(before);
+        ledger.note(self.clock.now(), (id, pack), moved, &outcome);
         ledger.save(disk);
         outcome
     }
