@@ -79,7 +79,7 @@ fn repositories_that_python_tuf_writes_are_read_whatever_their_keys() {
             let served = fs::read(live.join("metadata/timestamp.json")).unwrap();
             assert_eq!(client.trusted()["timestamp.json"], served);
         }
-        assert!(!client.download(&["docs/one.txt"]), "no longer listed");
+        assert!(!client.download(&["docs/one.json"]), "no longer listed");
         let root = fs::read(live.join("metadata/2.root.json")).unwrap();
         assert_eq!(client.trusted()["root.json"], root);
         // And every signature is looked at.
@@ -97,7 +97,7 @@ fn repositories_that_python_tuf_writes_are_read_whatever_their_keys() {
             fs::write(live.join("metadata").join(&path), changed).unwrap();
             let fresh = Client::new(server.url());
             assert!(fresh.init(&folder.join("root.json")));
-            let targets = ["top.txt", "hashed/file.txt", "docs/deep.txt"];
+            let targets = ["top.json", "hashed/file.json", "docs/deep.json"];
             // No path leads to that one.
             assert_eq!(fresh.download(&targets), name.contains("other-bins"), "{kind} {name}");
             fs::write(live.join("metadata").join(&path), bytes).unwrap();

@@ -92,14 +92,14 @@ class Repository:
             name: Metadata(Targets(version=self.version, expires=EXPIRES))
             for name in ["targets", *(name for name in contents if name != "targets")]
         }
-        in_bin = sha256(b"hashed/file.txt").hexdigest()
+        in_bin = sha256(b"hashed/file.json").hexdigest()
         roles["targets"].signed.delegations = self.delegations(
             self.delegation("other-bins", path_hash_prefixes=["zz", in_bin[::-1][:8]]),
             self.delegation("bin", path_hash_prefixes=["00000000", in_bin[:4]], terminating=True),
-            self.delegation("docs", paths=["docs/*", "docs/?/*.txt"]),
+            self.delegation("docs", paths=["docs/*", "docs/?/*.json"]),
         )
         roles["docs"].signed.delegations = self.delegations(
-            self.delegation("below-docs", paths=["docs/deep.txt", "docs/*/*"])
+            self.delegation("below-docs", paths=["docs/deep.json", "docs/*/*"])
         )
         for name, texts in contents.items():
             for path, text in texts.items():
@@ -152,21 +152,21 @@ def main():
         for state in ["first", "second"]:
             repository.publish(
                 {
-                    "targets": {"top.txt": f"{state} at the top"},
-                    "bin": {"hashed/file.txt": f"{state} by digest"},
-                    "docs": {"docs/one.txt": f"{state}: é", "docs/x/two.txt": ""},
+                    "targets": {"top.json": f"{state} at the top"},
+                    "bin": {"hashed/file.json": f"{state} by digest"},
+                    "docs": {"docs/one.json": f"{state}: é", "docs/x/two.json": ""},
                     "below-docs": {
-                        "docs/deep.txt": f"{state}, two roles down",
-                        "docs/one.txt": "never this one: its delegator comes first",
+                        "docs/deep.json": f"{state}, two roles down",
+                        "docs/one.json": "never this one: its delegator comes first",
                     },
-                    "other-bins": {"hashed/file.txt": "never this one: no digest leads here"},
+                    "other-bins": {"hashed/file.json": "never this one: no digest leads here"},
                 }
                 if state == "first"
                 else {
-                    "targets": {"top.txt": f"{state} at the top"},
-                    "bin": {"hashed/file.txt": f"{state} by digest"},
-                    "docs": {"docs/three.txt": state},
-                    "below-docs": {"docs/deep.txt": f"{state}, two roles down"},
+                    "targets": {"top.json": f"{state} at the top"},
+                    "bin": {"hashed/file.json": f"{state} by digest"},
+                    "docs": {"docs/three.json": state},
+                    "below-docs": {"docs/deep.json": f"{state}, two roles down"},
                     "other-bins": {},
                 }
             )
