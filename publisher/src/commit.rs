@@ -9,7 +9,6 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -19,6 +18,7 @@ use farad::trust::metadata::Snapshot;
 use crate::edit::BlobSource;
 use crate::failure::{Failure, Result};
 use crate::repository::{Current, Repository};
+use crate::temporary::{self, replace};
 
 /// Two people who release at once are no error: the second waits half a minute.
 const LOCK_TRIES: u32 = 300;
@@ -160,25 +160,6 @@ pub(crate) fn create(path: &Path, bytes: &[u8]) -> Result<()> {
     replace(path, bytes)
 }
 
-/// Writes a file so that a reader sees all of it or none: temporary file, fsync, rename.
-pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = folder_of(path);
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = folder.join(format!(".{name}.tmp"));
-    let written = fs::create_dir_all(folder).and_then(|()| {
-        let mut file = File::create(&temporary)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        drop(file);
-        fs::rename(&temporary, path)?;
-        sync_folder_of(path)
-    });
-    written.map_err(|error| {
-        let _ = fs::remove_file(&temporary);
-        Failure::file("writing", path, &error)
-    })
-}
-
 /// The folder that a file is in.
 pub(crate) fn folder_of(path: &Path) -> &Path {
     // The parent of a bare name is the empty path, which is no folder.
@@ -193,6 +174,12 @@ pub(crate) fn sync_folder_of(path: &Path) -> std::io::Result<()> {
 /// Removes what a run that died left behind: metadata newer than what the timestamp leads to, and
 /// temporary files.
 pub(crate) fn remove_strays(repository: &Repository, current: &Current) -> Result<()> {
+    let channels = current.authority().channels();
+    let written =
+        channels.iter().flat_map(|c| [format!("targets/{c}"), format!("targets/{c}/releases")]);
+    for folder in written.chain(["blobs".to_owned()]) {
+        temporary::remove_strays(&repository.folder.join(folder));
+    }
     for name in strays(repository, &current.snapshot)? {
         let stray = repository.folder.join("metadata").join(name);
         fs::remove_file(&stray).map_err(|error| Failure::file("removing", &stray, &error))?;

@@ -20,14 +20,17 @@ pub(crate) fn new_in(folder: &Path) -> std::io::Result<NamedTempFile> {
     named().tempfile_in(folder)
 }
 
-/// Replaces a file that anybody may read, and that its owner gave whatever mode it has.
+/// Writes a file so that a reader sees all of it or none, in a folder that is made if need be. It is one
+/// that anybody may read, and that its owner gave whatever mode it has.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     write(path, bytes).map_err(|error| Failure::file("writing", path, &error))
 }
 
 fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     use std::io::Write as _;
-    let mut file = public_in(folder_of(path))?;
+    let folder = folder_of(path);
+    fs::create_dir_all(folder)?;
+    let mut file = public_in(folder)?;
     if let Ok(found) = fs::metadata(path) {
         file.as_file().set_permissions(found.permissions())?;
     }

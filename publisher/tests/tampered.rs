@@ -130,6 +130,25 @@ fn what_a_command_left_behind_is_neither_good_nor_left_there() {
 }
 
 #[test]
+#[cfg(unix)]
+fn nothing_is_written_through_a_link_that_was_laid_for_it() {
+    let shop = Shop::new();
+    fs::write(shop.path("precious"), "as it was").unwrap();
+    for place in ["farad-root.json", "farad.toml", "keys/online/com.example.shop.root.json"] {
+        let place = shop.path(place);
+        let name = format!(".{}.tmp", place.file_name().unwrap().to_str().unwrap());
+        let link = place.with_file_name(name);
+        std::os::unix::fs::symlink(shop.path("precious"), link).unwrap();
+    }
+    shop.ok(&["key", "rotate", "timestamp", "--no-passphrase"]);
+    shop.ok(&["channel", "add", "beta", "--no-passphrase"]);
+    assert_eq!(fs::read_to_string(shop.path("precious")).unwrap(), "as it was");
+    for place in ["farad-root.json", "farad.toml", "keys/online/com.example.shop.root.json"] {
+        assert!(!shop.path(place).is_symlink(), "{place}");
+    }
+}
+
+#[test]
 #[cfg(debug_assertions)]
 fn after_a_run_with_a_wrong_clock_a_new_timestamp_key_brings_everything_back() {
     let mut shop = Shop::new();

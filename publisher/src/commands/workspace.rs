@@ -12,7 +12,7 @@ use super::outcome::lines;
 use crate::change::{Change, Wait};
 use crate::checkpoint;
 use crate::clock;
-use crate::commit::{self, Locked, replace};
+use crate::commit::{self, Locked};
 use crate::edit::Edit;
 use crate::failure::{Failure, Result};
 use crate::keys::Keys;
@@ -20,6 +20,7 @@ use crate::passphrase::Passphrases;
 use crate::pending;
 use crate::project::{ChannelSettings, PENDING, Project, ROOT_FILE};
 use crate::repository::{ChannelDocuments, Current, Repository};
+use crate::temporary::replace;
 
 /// Clocks of several publishers differ by so many seconds without harm.
 const CLOCKS: u64 = 3600;

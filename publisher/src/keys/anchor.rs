@@ -11,8 +11,8 @@ use std::path::PathBuf;
 use farad::id::AppId;
 
 use super::{GROUPS, Keys};
-use crate::commit::replace;
 use crate::failure::{Failure, Result};
+use crate::temporary::replace;
 
 impl Keys {
     fn anchor_path(&self, group: &str, app: &AppId) -> PathBuf {

@@ -13,14 +13,13 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use crate::commands::Report;
-use crate::commit::replace;
 use crate::failure::{Failure, Result};
 use crate::keys::{self, Keys, private_folder, write_private};
 use crate::opening;
 use crate::passphrase::Passphrases;
 use crate::places;
 use crate::project::Project;
-use crate::temporary;
+use crate::temporary::{self, replace};
 
 /// Arguments of `farad key backup`.
 #[derive(Debug, clap::Args)]
