@@ -18,7 +18,7 @@ pub(super) struct Shell {
     pub(super) told: Vec<(&'static str, Value)>,
     pub(super) shown: Vec<Option<PathBuf>>,
     pub(super) recreated: u32,
-    /// Loads the page that was shown, as a web view does.
+    /// Loads the page that was shown or is to be loaded anew, as a web view does.
     pub(super) navigates: bool,
     /// What is to be shown once the old page is gone.
     pub(super) waits: Option<(u64, Option<PathBuf>)>,
@@ -75,7 +75,8 @@ impl Shell {
                         self.blank();
                     }
                 }
-                Effect::Reload { .. } => self.on(Event::Navigated),
+                Effect::Reload { .. } if self.navigates => self.on(Event::Navigated),
+                Effect::Reload { .. } => {}
                 Effect::Recreate => self.recreated += 1,
                 Effect::SetTimer(timer, after) => {
                     self.timers.insert(timer, self.ticks + after);
