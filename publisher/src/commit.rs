@@ -137,6 +137,7 @@ pub(crate) fn lock(repository: &Repository) -> Result<Locked> {
         .open(&path)
         .map_err(|error| Failure::file("opening", &path, &error))?;
     for _ in 0..LOCK_TRIES {
+        #[expect(clippy::disallowed_methods, reason = "the command runs on no phone")]
         match file.try_lock() {
             Ok(()) => return Ok(Locked { _file: file }),
             Err(fs::TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),

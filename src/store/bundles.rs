@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 
-use super::disk::{Disk, Held, TEMPORARY, read_small};
+use super::disk::{Disk, Held, TEMPORARY, is_bad_sector, read_small};
 use crate::digest::{Digest, Hasher};
 use crate::id::BundleId;
 use crate::limits;
@@ -18,8 +18,6 @@ const STAGING: &str = "staging";
 const TRASH: &str = "trash";
 /// The file that a WebView asks for first.
 const ENTRY: &str = "index.html";
-/// EIO, on every system that phones have.
-const INPUT_OUTPUT_ERROR: i32 = 5;
 /// Folders with more in them than small files of ours, and one whose files others may be replacing
 /// under a lock of its own.
 const NOT_OURS: [&str; 5] = [BUNDLES, STAGING, TRASH, "downloads", "outbox"];
@@ -91,7 +89,7 @@ pub(super) fn commit(
         disk.rename(&format!("{committed}/lease"), &format!("{staged}/lease"))?;
         disk.sync_folder(&staged)?;
     }
-    discard(disk, &committed)?;
+    clear(disk, &committed)?;
     disk.rename(&staged, &committed)?;
     disk.sync_folder(BUNDLES)?;
     disk.sync_folder(STAGING)
@@ -114,21 +112,14 @@ fn write(disk: &dyn Disk, path: &str, bytes: &[u8]) -> io::Result<()> {
     file.sync()
 }
 
-/// Moves a folder out of the way, then removes it: a crash in between leaves only trash. What
-/// cannot be removed is left there for the next collection.
-fn discard(disk: &dyn Disk, folder: &str) -> io::Result<()> {
+/// Moves a folder out of the way: a crash in between leaves only trash.
+fn clear(disk: &dyn Disk, folder: &str) -> io::Result<()> {
     let Some((parent, name)) = folder.rsplit_once('/') else { return Ok(()) };
     if !disk.list(parent)?.iter().any(|entry| entry.name == name) {
         return Ok(());
     }
     match to_trash(disk, folder) {
-        Ok(trash) => {
-            disk.sync_folder(parent)?;
-            if let Err(error) = disk.remove_folder(&trash) {
-                log::warn!("{trash}: {error}");
-            }
-            Ok(())
-        }
+        Ok(_) => disk.sync_folder(parent),
         // A full disk may have no room for the move. Without its marker it is no bundle.
         Err(error) if error.kind() == io::ErrorKind::StorageFull => {
             disk.remove_file(&format!("{folder}/committed"))?;
@@ -227,7 +218,7 @@ pub(super) fn is_whole(disk: &dyn Disk, id: &BundleId, file: &File) -> io::Resul
     });
     match read {
         // A sector of its own that cannot be read is damage; a phone that is locked is not.
-        Err(error) if error.raw_os_error() == Some(INPUT_OUTPUT_ERROR) => Ok(false),
+        Err(error) if is_bad_sector(&error) => Ok(false),
         read => read,
     }
 }
@@ -250,11 +241,11 @@ pub(super) fn lease(disk: &dyn Disk, id: &BundleId) -> io::Result<Option<Box<dyn
     disk.lock(&format!("{BUNDLES}/{id}/lease"), false)
 }
 
-/// Removes bundles that are not in `keep` and that no process shows, and what killed runs left
-/// behind. `syncing`: a sync is under way, what it is making stays.
+/// Moves bundles that are not in `keep` and that no process shows out of the way, and what killed runs
+/// left behind: [`empty_trash`] removes it. `syncing`: a sync is under way, what it is making stays.
 ///
 /// # Errors
-/// The first of what could not be removed; all the rest is gone all the same.
+/// The first of what could not be moved; all the rest is gone all the same.
 pub(super) fn collect(disk: &dyn Disk, keep: &[BundleId], syncing: bool) -> io::Result<()> {
     let mut failed = None;
     let mut try_to = |done: io::Result<()>| {
@@ -264,26 +255,44 @@ pub(super) fn collect(disk: &dyn Disk, keep: &[BundleId], syncing: bool) -> io::
     };
     for id in ids(disk)? {
         if !keep.contains(&id) {
-            try_to(discard_unless_shown(disk, &id));
-        }
-    }
-    let emptied: &[&str] = if syncing { &[TRASH] } else { &[TRASH, STAGING] };
-    for folder in emptied {
-        for entry in disk.list(folder)? {
-            try_to(disk.remove_folder(&format!("{folder}/{}", entry.name)));
+            try_to(clear_unless_shown(disk, &id));
         }
     }
     if !syncing {
+        for entry in disk.list(STAGING)? {
+            try_to(clear(disk, &format!("{STAGING}/{}", entry.name)));
+        }
         remove_temporary(disk, "", &mut try_to)?;
     }
     failed.map_or(Ok(()), Err)
 }
 
-fn discard_unless_shown(disk: &dyn Disk, id: &BundleId) -> io::Result<()> {
+/// Removes what was moved out of the way. That may be thousands of files: nobody has to wait for it,
+/// so no lock is held.
+///
+/// # Errors
+/// The first of what could not be removed; all the rest is gone all the same.
+pub(super) fn empty_trash(disk: &dyn Disk) -> io::Result<()> {
+    let mut failed = None;
+    for entry in disk.list(TRASH)? {
+        if let Err(error) = disk.remove_folder(&format!("{TRASH}/{}", entry.name)) {
+            failed.get_or_insert(error);
+        }
+    }
+    failed.map_or(Ok(()), Err)
+}
+
+fn clear_unless_shown(disk: &dyn Disk, id: &BundleId) -> io::Result<()> {
     let lease = format!("{BUNDLES}/{id}/lease");
     // Without a lease file nobody can show it; taking the lock must not make one.
-    let free = disk.length(&lease)?.is_none() || disk.lock(&lease, true)?.is_some();
-    if free { discard(disk, &format!("{BUNDLES}/{id}")) } else { Ok(()) }
+    let held = disk.length(&lease)?.is_some().then(|| disk.lock(&lease, true)).transpose()?;
+    if matches!(held, Some(None)) {
+        return Ok(());
+    }
+    // Windows moves no folder in which a file is open; nothing there shows bundles.
+    #[cfg(windows)]
+    drop(held);
+    clear(disk, &format!("{BUNDLES}/{id}"))
 }
 
 /// Removes files that a crash kept from taking another's place.

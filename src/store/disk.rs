@@ -11,8 +11,8 @@ use std::time::Duration;
 
 /// A disk.
 pub trait Disk: Send + Sync {
-    /// The whole file, or nothing if there is none. Longer than `limit` is an error
-    /// (`InvalidData`).
+    /// The whole file, or nothing if there is none. Longer than `limit` is an error, and so is one
+    /// whose sectors cannot be read any more (both `InvalidData`).
     fn read(&self, path: &str, limit: u64) -> io::Result<Option<Vec<u8>>>;
     /// Opens a file for reading from its start.
     fn open(&self, path: &str) -> io::Result<Box<dyn Read + Send>> {
@@ -90,8 +90,22 @@ pub(crate) fn replace(disk: &dyn Disk, folder: &str, name: &str, bytes: &[u8]) -
     disk.sync_folder(folder)
 }
 
-/// A small file of ours, or nothing: one that is longer than ours can be is damaged, and as good as
-/// none.
+/// EIO, on every system that phones have.
+const INPUT_OUTPUT_ERROR: i32 = 5;
+
+/// Whether the storage has lost what was to be read, as opposed to not giving it out now.
+pub(crate) fn is_bad_sector(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(INPUT_OUTPUT_ERROR)
+}
+
+/// What [`Disk::read`] makes of an error: a sector that cannot be read is damage to what lay there,
+/// and no more; a phone that is locked says something else.
+pub(super) fn damage(error: io::Error) -> io::Error {
+    if is_bad_sector(&error) { io::Error::new(io::ErrorKind::InvalidData, error) } else { error }
+}
+
+/// A small file of ours, or nothing: one that is longer than ours can be, or whose sector cannot be
+/// read any more, is damaged, and as good as none.
 pub(crate) fn read_small(disk: &dyn Disk, path: &str, limit: u64) -> io::Result<Option<Vec<u8>>> {
     match disk.read(path, limit) {
         Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(None),

@@ -178,11 +178,11 @@ impl Store {
     /// may not run, or may not be deleted; [`Error::Busy`] where another process has the lock; storage errors, after which
     /// the old record or the new one holds.
     pub fn tell(&self, context: &Context<'_>, event: &Event) -> Result<Outcome> {
-        let _lock = self.lock(LOCK)?.ok_or(Error::Busy("change of state"))?;
+        let lock = self.lock(LOCK)?.ok_or(Error::Busy("change of state"))?;
         let loaded =
             record::load(&*self.disk).map_err(|error| Error::storage("the record", error))?;
         let record = loaded.unwrap_or_else(|| fresh_record(context));
-        self.with_facts(context, |facts| {
+        let outcome = self.with_facts(context, |facts| {
             let mut outcome = step(&record, event, facts).map_err(|refusal| match refusal {
                 Refusal::StaleToken => Error::StaleToken,
                 Refusal::NotAllowed => Error::NotAllowed("the bundle may not run on this device"),
@@ -190,7 +190,14 @@ impl Store {
             })?;
             self.carry_out(&outcome.effects, &mut outcome.record, facts)?;
             Ok(outcome)
-        })
+        })?;
+        drop(lock);
+        if outcome.effects.contains(&Effect::Collect)
+            && let Err(error) = self.empty_trash()
+        {
+            log::warn!("{error}");
+        }
+        Ok(outcome)
     }
 
     /// Takes the right to sync, held until the guard is dropped.
@@ -280,14 +287,22 @@ impl Store {
     /// # Errors
     /// The first of what could not be removed; all the rest is gone all the same.
     pub fn collect(&self) -> Result<()> {
-        let _lock = self.lock(LOCK)?.ok_or(Error::Busy("change of state"))?;
+        let lock = self.lock(LOCK)?.ok_or(Error::Busy("change of state"))?;
         let loaded =
             record::load(&*self.disk).map_err(|error| Error::storage("the record", error))?;
-        match loaded {
+        let moved = match loaded {
             Some(record) => self.collect_for(&record, false),
             // A lost record names nothing; the next start writes one.
             None => Ok(()),
-        }
+        };
+        drop(lock);
+        moved.and(self.empty_trash())
+    }
+
+    /// Removes what collections moved out of the way. No lock is held meanwhile: neither `ready` nor a
+    /// sync has to wait until thousands of files are gone.
+    fn empty_trash(&self) -> Result<()> {
+        bundles::empty_trash(&*self.disk).map_err(|error| Error::storage("tidying up", error))
     }
 
     /// What the store holds.
@@ -402,6 +417,7 @@ impl Store {
         Ok(())
     }
 
+    /// Moves what the record does not name out of the way, for [`Store::empty_trash`].
     fn collect_for(&self, record: &Record, outside_sync: bool) -> Result<()> {
         let disk = &*self.disk;
         let tidying = |error| Error::storage("tidying up", error);

@@ -4,7 +4,9 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use super::disk::{Disk, Entry, Held, NewFile};
+use fs4::{FileExt, TryLockError};
+
+use super::disk::{Disk, Entry, Held, NewFile, damage};
 
 /// A folder on a file system.
 #[derive(Debug, Clone)]
@@ -52,7 +54,7 @@ impl Disk for RealDisk {
     fn read(&self, path: &str, limit: u64) -> io::Result<Option<Vec<u8>>> {
         let Some(file) = optional(File::open(self.at(path)))? else { return Ok(None) };
         let mut bytes = Vec::new();
-        file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+        file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(damage)?;
         if bytes.len() as u64 > limit {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "longer than it may be"));
         }
@@ -140,11 +142,13 @@ impl Disk for RealDisk {
                 .open(&path)?,
             found => found?,
         };
-        let taken = if exclusive { file.try_lock() } else { file.try_lock_shared() };
+        // Not those of std, which refuse to lock anything on Android.
+        let taken =
+            if exclusive { FileExt::try_lock(&file) } else { FileExt::try_lock_shared(&file) };
         match taken {
             Ok(()) => Ok(Some(Box::new(LockedFile(file)))),
-            Err(fs::TryLockError::WouldBlock) => Ok(None),
-            Err(fs::TryLockError::Error(error)) => Err(error),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
         }
     }
 

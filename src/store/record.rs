@@ -9,7 +9,7 @@ use std::io::{self, Read, Write};
 
 use serde::{Deserialize, Serialize};
 
-use super::disk::Disk;
+use super::disk::{Disk, is_bad_sector};
 use crate::boot::Record;
 use crate::digest::Digest;
 use crate::json;
@@ -56,15 +56,17 @@ pub(super) fn save(disk: &dyn Disk, record: &mut Record) -> io::Result<()> {
 }
 
 fn read(disk: &dyn Disk, slot: &str) -> io::Result<Option<Record>> {
-    let file = match disk.open(slot) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    };
     // Written in place: what some damage put behind it stays there, and is none of it.
     let mut bytes = Vec::new();
-    file.take(LENGTH as u64).read_to_end(&mut bytes)?;
-    Ok(decode(&bytes))
+    let read =
+        disk.open(slot).and_then(|file| file.take(LENGTH as u64).read_to_end(&mut bytes).map(drop));
+    match read {
+        Ok(()) => Ok(decode(&bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        // As good as torn: the other slot counts, and the next write goes over this one.
+        Err(error) if is_bad_sector(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 fn encode(record: &Record) -> io::Result<Vec<u8>> {

@@ -201,6 +201,40 @@ fn damage_is_found_by_a_recheck_passed_over_and_repaired_without_a_trial() {
     assert_eq!(whole.damaged, None);
 }
 
+/// Every file on the phone's disk.
+fn files(phone: &Phone, folder: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in phone.disk.list(folder).unwrap() {
+        let path = if folder.is_empty() { entry.name } else { format!("{folder}/{}", entry.name) };
+        if entry.folder { found.extend(files(phone, &path)) } else { found.push(path) }
+    }
+    found
+}
+
+#[test]
+fn a_sector_that_cannot_be_read_costs_what_lay_there_and_no_update() {
+    let mut phone = Phone::running();
+    phone.all(&[Step::Serve(SECOND), Step::Sync, Step::Boot, Step::Ready]).unwrap();
+    phone.all(&[Step::Follow(Some("beta")), Step::Follow(None), Step::Sync]).unwrap();
+    phone.all(&[Step::Serve(FLOOR), Step::Sync, Step::Boot]).unwrap();
+    let all = files(&phone, "");
+    for kind in ["record.0", "record.1", "install-id", "marks/", "policies/", "trust/", "bundles/"]
+    {
+        assert!(all.iter().any(|path| path.starts_with(kind)), "{kind}");
+    }
+    // Scripts are for the re-hash to find.
+    for path in all.into_iter().filter(|path| !path.ends_with("/files/app.js")) {
+        let mut phone = phone.with_disk(phone.disk.after_kill());
+        phone.disk.lose(&path);
+        phone.boot();
+        phone.does(Step::Serve(LAST)).unwrap();
+        phone.sync().unwrap_or_else(|error| panic!("{path}: {error}"));
+        assert_eq!(shows(&mut phone), Which::Bundle(offered(LAST)), "{path}");
+        phone.sync().unwrap();
+        assert_eq!(phone.strays(), Vec::<String>::new(), "{path}");
+    }
+}
+
 #[test]
 fn a_recheck_goes_on_where_it_was_cut_short() {
     let mut phone = Phone::running();

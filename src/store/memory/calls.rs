@@ -6,13 +6,13 @@ use std::path::PathBuf;
 use super::MemoryDisk;
 use super::state::Need;
 use super::tree::{Change, Inode};
-use crate::store::disk::{Disk, Entry, Held, NewFile};
+use crate::store::disk::{Disk, Entry, Held, NewFile, damage};
 
 impl Disk for MemoryDisk {
     fn read(&self, path: &str, limit: u64) -> io::Result<Option<Vec<u8>>> {
         let state = self.state();
         state.alive()?;
-        let Some((_, bytes)) = state.find_file(path) else { return Ok(None) };
+        let Some(bytes) = state.read_file(path).map_err(damage)? else { return Ok(None) };
         if bytes.len() as u64 > limit {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "longer than it may be"));
         }
@@ -22,7 +22,7 @@ impl Disk for MemoryDisk {
     fn open_at(&self, path: &str, from: u64) -> io::Result<Box<dyn Read + Send>> {
         let state = self.state();
         state.alive()?;
-        let (_, bytes) = state.find_file(path).ok_or(io::ErrorKind::NotFound)?;
+        let bytes = state.read_file(path)?.ok_or(io::ErrorKind::NotFound)?;
         let mut file = Cursor::new(bytes.to_vec());
         file.set_position(from);
         Ok(Box::new(file))

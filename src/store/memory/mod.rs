@@ -167,6 +167,14 @@ impl MemoryDisk {
         self.state().now.digest()
     }
 
+    /// From now on the file at `path` cannot be read where it lies: its sector is bad. Written over, it
+    /// lies elsewhere.
+    pub fn lose(&self, path: &str) {
+        let mut state = self.state();
+        let inode = state.now.find(path);
+        state.lost.extend(inode);
+    }
+
     /// Overwrites a byte of a file, as a failing flash would.
     pub fn damage(&self, path: &str, at: usize) {
         let mut state = self.state();

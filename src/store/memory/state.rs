@@ -25,6 +25,8 @@ pub(super) struct State {
     pub(super) next: Inode,
     /// Files that cannot be removed.
     pub(super) pinned: BTreeSet<Inode>,
+    /// Files whose sectors cannot be read.
+    pub(super) lost: BTreeSet<Inode>,
     /// Holders of locks: exclusive ones or not.
     pub(super) locks: BTreeMap<Inode, Vec<bool>>,
     /// Operations that change something, in order.
@@ -48,6 +50,7 @@ impl Default for State {
             changes: 0,
             next: tree::ROOT + 1,
             pinned: BTreeSet::new(),
+            lost: BTreeSet::new(),
             locks: BTreeMap::new(),
             journal: Vec::new(),
             fault: None,
@@ -114,6 +117,9 @@ impl State {
 
     /// Makes a change that is pending from now on.
     pub(super) fn apply(&mut self, change: Change) -> u64 {
+        if let Change::Write { file, .. } | Change::Empty { file } = &change {
+            self.lost.remove(file);
+        }
         self.now.apply(&change);
         self.changes += 1;
         self.pending.push((self.changes, change));
@@ -160,6 +166,16 @@ impl State {
     pub(super) fn find_file(&self, path: &str) -> Option<(Inode, Arc<Vec<u8>>)> {
         let inode = self.now.find(path)?;
         Some((inode, self.now.file(inode)?.clone()))
+    }
+
+    /// The same, to be read.
+    pub(super) fn read_file(&self, path: &str) -> io::Result<Option<Arc<Vec<u8>>>> {
+        match self.find_file(path) {
+            Some((file, _)) if self.lost.contains(&file) => {
+                Err(io::Error::from_raw_os_error(INPUT_OUTPUT_ERROR))
+            }
+            found => Ok(found.map(|(_, bytes)| bytes)),
+        }
     }
 
     /// The file at `path`, made if need be.
