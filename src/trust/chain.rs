@@ -7,7 +7,7 @@
 
 use super::set::{Set, recovers};
 use super::{Keep, Source};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, TrustError, TrustKind};
 use crate::limits;
 use crate::time::UnixTime;
 
@@ -34,11 +34,14 @@ pub(super) fn begin(
     };
     if !connected {
         log::warn!("the app's root has nothing to do with what was trusted before: starting anew");
-        for name in keep.names()? {
-            keep.remove(&name)?;
-        }
         // Stands until a session ends well: this one may be cut short before its caller heard.
         keep.save(RESET, b"")?;
+        // Roots last: while one of them is there, a call that was cut short is made up for.
+        let (roots, others): (Vec<_>, Vec<_>) =
+            keep.names()?.into_iter().partition(|name| name.starts_with("root/"));
+        for name in others.iter().filter(|name| *name != RESET).chain(&roots) {
+            keep.remove(name)?;
+        }
     }
     if keep.load(&root_name(start))?.as_deref() != Some(shipped) {
         keep.save(&root_name(start), shipped)?;
@@ -108,7 +111,10 @@ fn connect(
         } else {
             source.metadata(&format!("{version}.root.json"), limits::ROOT)?
         };
-        let Some(bytes) = bytes else { return Ok(false) };
+        // Roots stay for ever: one that is withheld proves nothing, and another mirror may have it.
+        let Some(bytes) = bytes else {
+            return Err(TrustError::new("root", TrustKind::Missing, version.to_string()).into());
+        };
         if set.update_root(&bytes).is_err() {
             return Ok(false);
         }

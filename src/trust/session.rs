@@ -5,6 +5,7 @@
 //! are asked for once a day, and whenever anything fails to verify.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
@@ -142,22 +143,25 @@ impl<'a> Session<'a> {
 
     /// Shipped metadata becomes a reference where it verifies and is newer than what is kept.
     fn sow(&mut self, seed: &BTreeMap<String, Vec<u8>>) -> Result<()> {
+        let set = &self.set;
+        let timestamp = |bytes: &[u8]| Some(set.read_timestamp(bytes).ok()?.common.version);
+        let snapshot = |bytes: &[u8]| Some(set.read_snapshot(bytes).ok()?.common.version);
+        let is_newer = |keep: &dyn Keep, name, version: &dyn Fn(&[u8]) -> Option<u64>| {
+            let kept = keep.load(name)?;
+            Ok::<_, Error>(
+                seed.get(name).and_then(|bytes| version(bytes))
+                    > kept.and_then(|kept| version(&kept)),
+            )
+        };
+        let newer_timestamp = is_newer(self.keep, "timestamp.json", &timestamp)?;
+        let newer_snapshot = is_newer(self.keep, "snapshot.json", &snapshot)?;
         for (name, bytes) in seed {
-            let kept = self.keep.load(name)?;
-            let set = &self.set;
             let better = match name.as_str() {
-                "timestamp.json" => {
-                    let version =
-                        |bytes: &[u8]| Some(set.read_timestamp(bytes).ok()?.common.version);
-                    version(bytes) > kept.as_deref().and_then(version)
-                }
-                "snapshot.json" => {
-                    let version =
-                        |bytes: &[u8]| Some(set.read_snapshot(bytes).ok()?.common.version);
-                    version(bytes) > kept.as_deref().and_then(version)
-                }
-                // Only a cache: verified against the snapshot whenever it is used.
-                _ => kept.is_none(),
+                "timestamp.json" => newer_timestamp,
+                "snapshot.json" => newer_snapshot,
+                // Only a cache, verified against the snapshot whenever it is used: worth a write
+                // while its own snapshot is the newest, not at every session ever after.
+                _ => newer_snapshot && self.keep.load(name)?.is_none(),
             };
             if better {
                 self.keep.save(name, bytes)?;
@@ -313,15 +317,16 @@ impl<'a> Session<'a> {
             if visited.len() >= limits::DELEGATIONS || !visited.insert(name.clone()) {
                 continue;
             }
-            let edge: Option<&(BTreeMap<String, Key>, RoleKeys)> = keys.as_ref();
-            let role = self.role(&delegator, &name, edge.map(|(keys, role)| (keys, role)))?;
+            let edge: Option<&(Rc<BTreeMap<String, Key>>, RoleKeys)> = keys.as_ref();
+            let role = self.role(&delegator, &name, edge.map(|(keys, role)| (&**keys, role)))?;
             if let Some(file) = role.targets.get(path) {
                 return Ok(file.clone());
             }
             let delegations = role.delegations.unwrap_or_default();
             let mut children = Vec::new();
+            let known = Rc::new(delegations.keys);
             for child in delegations.roles.iter().filter(|child| child.matches(path)) {
-                let keys = Some((delegations.keys.clone(), child.keys.clone()));
+                let keys = Some((known.clone(), child.keys.clone()));
                 children.push((name.clone(), child.name.clone(), keys));
                 if child.terminating {
                     stack.clear();

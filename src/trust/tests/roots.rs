@@ -252,6 +252,89 @@ fn an_app_with_a_root_of_another_repository_starts_anew() {
     assert!(device.sync(&other).is_ok(), "its timestamp is older, but nobody promised otherwise");
 }
 
+/// Files that a process keeps until it is killed, after so many changes.
+struct Dying {
+    kept: BTreeMap<String, Vec<u8>>,
+    changes_left: usize,
+}
+
+impl Dying {
+    fn change(&mut self) -> Result<()> {
+        self.changes_left = self.changes_left.checked_sub(1).ok_or(Error::Cancelled)?;
+        Ok(())
+    }
+}
+
+impl Keep for Dying {
+    fn load(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        self.kept.load(name)
+    }
+    fn save(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
+        self.change()?;
+        self.kept.save(name, bytes)
+    }
+    fn remove(&mut self, name: &str) -> Result<()> {
+        self.change()?;
+        Keep::remove(&mut self.kept, name)
+    }
+    fn names(&self) -> Result<Vec<String>> {
+        self.kept.names()
+    }
+}
+
+#[test]
+fn a_reset_that_was_cut_short_anywhere_is_made_up_for() {
+    let mut repo = Repo::new();
+    repo.next_root(|_| {}, &["root"]);
+    for _ in 0..4 {
+        repo.publish();
+    }
+    let mut device = Device::new(&repo);
+    device.sync(&repo).unwrap();
+    // Only its root keys were stolen: the others sign on, and all numbers are low again.
+    let mut other = Repo::new();
+    other.root.common.expires = at(NOW + 99 * DAY);
+    let shipped = sign_by(&other.root, &["root"]);
+    other.files.insert("1.root.json".to_owned(), shipped.clone());
+    let seed = BTreeMap::new();
+    let setting =
+        Setting { root: &shipped, now: at(NOW), built: at(0), order: Order::Hot, seed: &seed };
+    let mut deaths = 0;
+    loop {
+        let mut keep = Dying { kept: device.kept.clone(), changes_left: deaths };
+        let run = |keep: &mut dyn Keep| {
+            with_session(&setting, keep, &mut other.clone(), |session| Ok(session.reset))
+        };
+        if run(&mut keep).is_ok() {
+            break;
+        }
+        deaths += 1;
+        let mut kept = keep.kept;
+        assert!(run(&mut kept).is_ok(), "after {deaths} changes: {:?}", run(&mut kept));
+        let old = &device.kept["timestamp.json"];
+        assert_ne!(kept.get("timestamp.json"), Some(old), "after {deaths} changes");
+    }
+    assert!(deaths > 6, "{deaths}");
+}
+
+#[test]
+fn a_root_that_is_withheld_is_no_proof_of_another_repository() {
+    let mut repo = Repo::new();
+    let mut device = Device::new(&repo);
+    device.sync(&repo).unwrap();
+    for _ in 0..2 {
+        repo.next_root(|_| {}, &["root"]);
+    }
+    repo.publish();
+    let before = device.kept.clone();
+    device.shipped = repo.files["3.root.json"].clone();
+    let withheld = repo.files.remove("2.root.json").unwrap();
+    assert_eq!(device.refusal(&repo), refused("root", TrustKind::Missing));
+    assert_eq!(device.kept, before, "nothing is forgotten");
+    repo.files.insert("2.root.json".to_owned(), withheld);
+    assert!(device.sync(&repo).is_ok());
+}
+
 #[test]
 fn a_reset_is_told_until_a_session_ends_well() {
     let repo = Repo::new();
