@@ -16,6 +16,7 @@
 
 mod designs;
 mod moves;
+mod packed;
 mod search;
 mod state;
 

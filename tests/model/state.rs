@@ -88,14 +88,14 @@ pub enum Held {
 /// The record in small.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Small {
-    upgraded: bool,
-    confirmed: u8,
-    trial: Option<(u8, u8)>,
-    next: Option<u8>,
-    held: Option<u8>,
-    previous: Option<u8>,
-    early_crashes: u8,
-    suspended: bool,
+    pub upgraded: bool,
+    pub confirmed: u8,
+    pub trial: Option<(u8, u8)>,
+    pub next: Option<u8>,
+    pub held: Option<u8>,
+    pub previous: Option<u8>,
+    pub early_crashes: u8,
+    pub suspended: bool,
 }
 
 /// Everything that a phone is, and what a bystander remembers of it.
