@@ -1,5 +1,5 @@
 # For apps that have not moved to Swift packages: the same sources and the same library. It is used by
-# path alone, from node_modules, so it has nothing of what a registry of pods asks for.
+# path alone, from node_modules; CocoaPods asks of such pods, too, who made them and where they are told of.
 
 require 'json'
 
@@ -9,6 +9,8 @@ Pod::Spec.new do |s|
   s.name = 'FaradCapacitor'
   s.version = package['version']
   s.summary = package['description']
+  s.homepage = "https://www.npmjs.com/package/#{package['name']}"
+  s.authors = 'The Farad contributors'
   s.license = { :type => 'MIT or Apache-2.0', :file => 'LICENSE-MIT' }
   s.source = { :path => '.' }
   # One module: the plugin and the bindings.

@@ -1,6 +1,7 @@
 // What `npm pack` would publish, and that it can be used as published. Needs `npm run build`.
 // @vitest-environment node
 import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 
@@ -33,6 +34,13 @@ test('the package has what it needs and nothing else', () => {
   for (const path of ['dist/plugin.js', 'dist/plugin.cjs', 'dist/esm/index.d.ts', 'README.md']) {
     expect(paths).toContain(path);
   }
+});
+
+test('the pod has what CocoaPods requires of every pod', () => {
+  const pod = readFileSync(`${root}/FaradCapacitor.podspec`, 'utf8');
+  const set = [...pod.matchAll(/^ {2}s\.(\w+) = /gm)].map(([, name]) => name);
+  const required = ['name', 'version', 'summary', 'homepage', 'license', 'authors', 'source'];
+  expect(required.filter((name) => !set.includes(name))).toEqual([]);
 });
 
 test.each(['', '/testing'])('@farad/capacitor%s can be required', (entry) => {
