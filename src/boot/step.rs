@@ -146,10 +146,12 @@ pub fn step(before: &Record, event: &Event, facts: &Facts<'_>) -> Result<Outcome
         }
         Event::ForgetBlocks => last.push(Effect::ForgetBlocks),
         Event::Policy => forget_disallowed(&mut record, facts),
-        Event::Synced => {
+        // What crashes a few seconds after each start has synced by then: only a rest ends with it.
+        Event::Synced if record.suspended => {
             record.early_crashes = 0;
             record.suspended = false;
         }
+        Event::Synced => {}
     }
     let mut effects = first;
     if record != *before {

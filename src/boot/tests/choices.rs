@@ -170,6 +170,19 @@ fn a_confirmed_bundle_that_crashes_early_three_times_rests_until_the_next_sync()
 }
 
 #[test]
+fn syncs_that_end_before_each_crash_let_nothing_crash_for_ever() {
+    let mut world = World::new();
+    world.install(1);
+    world.install(2);
+    for _ in 0..3 {
+        assert_eq!(world.start().which, bundle(2));
+        world.tell(Event::Synced).unwrap();
+        world.tell(Event::EarlyCrash).unwrap();
+    }
+    assert_eq!(world.start().which, bundle(1));
+}
+
+#[test]
 fn what_waits_or_was_before_may_be_deleted_and_what_runs_or_would_may_not() {
     let mut world = World::new();
     world.install(1);
