@@ -135,6 +135,38 @@ test('syncs that are asked for together are one', async () => {
   expect(progress).toHaveBeenCalledTimes(3);
 });
 
+test('of wishes that share a sync the soonest holds', async () => {
+  const farad = new FaradMock();
+  farad.offer({ version: '1.1.0' });
+  await Promise.all([farad.sync({ apply: 'manual' }), farad.sync({ apply: 'now' })]);
+  expect((await farad.getState()).current.version).toBe('1.1.0');
+
+  const other = new FaradMock();
+  other.offer({ version: '1.1.0' });
+  await Promise.all([other.sync({ apply: 'manual' }), other.sync()]);
+  const { held, next } = await other.getState();
+  expect([held, next?.version]).toEqual([null, '1.1.0']);
+});
+
+test.each(['manual', 'next-start'] as const)('now applies what a sync left (%s)', async (apply) => {
+  const farad = new FaradMock();
+  farad.offer({ version: '1.1.0' });
+  await farad.sync({ apply });
+  expect((await farad.getState()).current.version).toBe('1.0.0');
+  await farad.sync({ apply: 'now' });
+  expect((await farad.getState()).current.version).toBe('1.1.0');
+});
+
+test('what a hold put off takes over when it is lifted', async () => {
+  const farad = new FaradMock({ apply: 'now' });
+  farad.offer({ version: '1.1.0' });
+  await farad.setHold({ until: 'restart' });
+  await farad.sync();
+  expect((await farad.getState()).current.version).toBe('1.0.0');
+  await farad.setHold({ until: null });
+  expect((await farad.getState()).current.version).toBe('1.1.0');
+});
+
 test('a cancelled sync rejects, and the next one goes on', async () => {
   let steps = 0;
   const farad: FaradMock = new FaradMock({

@@ -105,11 +105,14 @@ export class FaradMock implements FaradPlugin {
 
   private channel: string;
   private hold: Hold | null = null;
-  private applyInBackground = false;
+  /** What waits takes over within this process, as soon as it may. */
+  private pending: Apply | null = null;
   private offered: Offered | null = null;
   private answered: SyncStatus | null = null;
   private sequence = 1;
   private running: Promise<SyncResult> | null = null;
+  /** The soonest wish of those who share the running sync. */
+  private wish: Apply = 'manual';
   private cancelled = false;
   private lastCheck: string | null = null;
   private lastError: Failure | null = null;
@@ -156,7 +159,7 @@ export class FaradMock implements FaradPlugin {
   /** The process of the app ends and starts again: what waits is tried, silence is counted. */
   restart(): void {
     this.hold = null;
-    this.applyInBackground = false;
+    this.pending = null;
     if (this.trial) this.lose(this.trial, 'not-ready');
     this.start();
   }
@@ -164,7 +167,7 @@ export class FaradMock implements FaradPlugin {
   /** The app goes to the background. */
   background(): void {
     if (this.hold === 'background') this.hold = null;
-    if (this.applyInBackground && this.hold === null) this.switchOver();
+    if (this.pending !== null && this.hold === null) this.switchOver();
   }
 
   /** The running bundle let `readyTimeout` pass. Does nothing where it is confirmed. */
@@ -213,7 +216,9 @@ export class FaradMock implements FaradPlugin {
 
   async sync(options: SyncOptions = {}): Promise<SyncResult> {
     this.begin('sync', options);
-    this.running ??= this.run(options.apply ?? this.settings.apply).finally(() => {
+    const wish = options.apply ?? this.settings.apply;
+    this.wish = this.running ? sooner(this.wish, wish) : wish;
+    this.running ??= this.run(wish).finally(() => {
       this.running = null;
       this.changed();
     });
@@ -268,6 +273,7 @@ export class FaradMock implements FaradPlugin {
   async setHold(options: SetHoldOptions): Promise<void> {
     this.begin('setHold', options);
     this.hold = options.until;
+    if (this.hold === null && this.pending !== null) this.takeOver(this.pending);
   }
 
   async getDeviceInfo(): Promise<DeviceInfo> {
@@ -303,7 +309,9 @@ export class FaradMock implements FaradPlugin {
       const status = this.status();
       this.checked(status);
       if (status !== 'available' || !this.offered) {
-        return { status, release: this.about(status), via: null, bytes: 400 };
+        const left = { status, release: this.about(status), via: null, bytes: 400 };
+        this.letTakeOver(status);
+        return left;
       }
       return await this.download(this.offered, apply);
     } catch (error) {
@@ -314,9 +322,7 @@ export class FaradMock implements FaradPlugin {
     }
   }
 
-  private async download(offer: Offered, wish: Apply): Promise<SyncResult> {
-    // The publisher's word that nobody should go on without it ends no hold and no "by hand".
-    const apply = offer.mandatory && wish !== 'manual' ? 'now' : wish;
+  private async download(offer: Offered, apply: Apply): Promise<SyncResult> {
     for (let step = 1; step <= offer.steps; step += 1) {
       await this.pace();
       if (this.cancelled) throw faradError({ code: 'cancelled' }, 'download');
@@ -329,12 +335,31 @@ export class FaradMock implements FaradPlugin {
     this.held = status === 'held' ? release : null;
     this.next = status === 'held' ? null : release;
     this.listeners.emit('updateStaged', { status, release });
-    if (apply === 'background' || (apply === 'now' && this.hold !== null)) {
-      this.applyInBackground = true;
-    } else if (apply === 'now') {
+    this.letTakeOver(status);
+    return { status, release, via: 'pack', bytes: offer.bytes + 400 };
+  }
+
+  /** Decides when what a sync left waiting takes over. */
+  private letTakeOver(status: SyncStatus): void {
+    if (status !== 'staged' && status !== 'held') return;
+    if (this.wish === 'manual') return;
+    // The publisher's word that nobody should go on without it ends no hold and no "by hand".
+    const apply = this.offered?.mandatory ? 'now' : this.wish;
+    if (apply === 'next-start') {
+      this.next = this.held ?? this.next;
+      this.held = null;
+    } else {
+      this.takeOver(apply);
+    }
+  }
+
+  /** What waits takes over, as soon as it may; the app is in sight. */
+  private takeOver(apply: Apply): void {
+    if (apply === 'background' || this.hold !== null) {
+      this.pending = this.pending === null ? apply : sooner(this.pending, apply);
+    } else {
       this.switchOver();
     }
-    return { status, release, via: 'pack', bytes: offer.bytes + 400 };
   }
 
   private status(): SyncStatus {
@@ -366,7 +391,8 @@ export class FaradMock implements FaradPlugin {
   // Starts, trial, undo.
 
   private switchOver(): void {
-    this.applyInBackground = false;
+    this.pending = null;
+    if ((this.held ?? this.next) === null) return;
     this.next = this.held ?? this.next;
     this.held = null;
     this.start();
@@ -465,4 +491,10 @@ function idOf(version: string): string {
     id += hash.toString(16).padStart(8, '0');
   }
   return id;
+}
+
+/** Of two wishes the one that shows the release sooner. */
+function sooner(one: Apply, other: Apply): Apply {
+  const order: Apply[] = ['now', 'background', 'next-start', 'manual'];
+  return order.indexOf(one) < order.indexOf(other) ? one : other;
 }
