@@ -19,6 +19,8 @@ pub(super) const PROGRESS: Duration = Duration::from_millis(100);
 pub(super) struct Run {
     pub(super) calls: Vec<CallId>,
     apply: Apply,
+    /// It only looks where the network is metered.
+    spares: bool,
     downloading: bool,
     told: Option<Duration>,
 }
@@ -41,13 +43,16 @@ impl Machine {
                 run.apply = run.apply.sooner(apply);
             }
             None => {
-                let spare_metered = call.is_none() && !self.allow_metered;
-                let calls = call.into_iter().collect();
-                self.sync = Some(Run { calls, apply, downloading: false, told: None });
-                self.run(Job::Sync { hold: apply == Apply::Manual, spare_metered });
+                let spares = call.is_none() && !self.allow_metered;
+                self.begin_sync(call.into_iter().collect(), apply, spares);
                 self.tell_state();
             }
         }
+    }
+
+    fn begin_sync(&mut self, calls: Vec<CallId>, apply: Apply, spares: bool) {
+        self.sync = Some(Run { calls, apply, spares, downloading: false, told: None });
+        self.run(Job::Sync { hold: apply == Apply::Manual, spare_metered: spares });
     }
 
     pub(super) fn found(&mut self, found: &Found) {
@@ -77,6 +82,13 @@ impl Machine {
                 for call in run.calls {
                     self.reject(call, &error, stage);
                 }
+            }
+            // It only looked. Who asked meanwhile wants it fetched.
+            Ok(found) if run.spares && found.status == Status::Available => {
+                if !run.calls.is_empty() {
+                    return self.begin_sync(run.calls, run.apply, false);
+                }
+                self.effects.push(Effect::Tell(Told::available(&found)));
             }
             Ok(found) => {
                 if found.via.is_some() {

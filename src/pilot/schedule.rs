@@ -51,7 +51,8 @@ impl Schedule {
 
     /// The app is active again, or a sync by itself ended: how long until the next one.
     pub(super) fn next(&mut self, now: UnixTime, resumed: bool) -> Option<Duration> {
-        let last = self.last?;
+        // The app was left before the sync of its start came.
+        let Some(last) = self.last else { return resumed.then(|| self.started()).flatten() };
         // A clock that went back makes everything due: one small request.
         let since = now.seconds().checked_sub(last.seconds());
         let due = |gap: u64| since.is_none_or(|since| since >= gap);

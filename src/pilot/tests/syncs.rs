@@ -81,12 +81,41 @@ fn syncs_come_by_themselves_as_configured() {
 }
 
 #[test]
+fn a_start_that_is_left_before_its_sync_syncs_when_the_app_comes_back() {
+    for auto in [json!("on-start"), json!("on-resume"), json!(30)] {
+        let mut shell = offered(json!({ "autoSync": auto }));
+        shell.pass(500);
+        shell.on(Event::Background);
+        shell.pass(60_000);
+        assert_eq!(shell.device.next, None, "nobody is there to see it");
+        shell.on(Event::Active);
+        shell.pass(3_000);
+        assert_eq!(shell.device.next, Some(1), "{auto}");
+    }
+}
+
+#[test]
 fn a_metered_network_is_spared_only_by_syncs_nobody_asked_for() {
     let mut shell = offered(json!({ "allowMetered": false }));
     shell.metered = true;
     shell.pass(3_000);
     assert_eq!(shell.device.next, None);
+    assert_eq!(shell.tells("updateAvailable"), 1, "an app may ask its user");
     assert_eq!(shell.answer("sync", json!({})).unwrap()["status"], "staged");
+}
+
+#[test]
+fn a_page_that_joins_a_sync_which_spares_the_network_gets_what_it_asked_for() {
+    let mut shell = offered(json!({ "allowMetered": false }));
+    (shell.metered, shell.slow) = (true, true);
+    shell.pass(3_000);
+    let call = shell.call("sync", json!({ "apply": "now" }));
+    shell.slow = false;
+    shell.work();
+    assert_eq!(shell.answers[&call].as_ref().unwrap()["status"], "staged");
+    assert_eq!(shell.tells("updateAvailable"), 1, "told once");
+    shell.pass(200);
+    assert_eq!(shell.shows(), folder(1));
 }
 
 #[test]
