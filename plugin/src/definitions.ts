@@ -131,8 +131,9 @@ export interface FaradPlugin {
   setChannel(options: SetChannelOptions): Promise<void>;
 
   /**
-   * Puts off applying, while a payment is under way, say. Downloads go on. A hold ends by itself as
-   * told; null ends it now. It does not survive the process.
+   * Puts off applying, while a payment is under way, say: with `until: 'restart'`, and null when it is
+   * over. Downloads go on. A hold ends by itself as told; null ends it now. It does not survive the
+   * process.
    *
    * @since 0.1.0
    */
