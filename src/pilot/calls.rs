@@ -13,6 +13,9 @@ use crate::error::{Error, Result};
 
 impl Machine {
     pub(super) fn call(&mut self, id: CallId, call: Result<Call>, now: Now) {
+            (Some(Idle::NoStore { doing, kind }), _) => {
+                self.reject(id, &Error::storage(doing, kind.into()), Stage::Call);
+            }
         match (self.idle.clone(), call) {
             (Some(Idle::Invalid(why)), _) => self.reject(id, &Error::Config(why), Stage::Config),
             (_, Err(error)) => self.reject(id, &error, Stage::Call),

@@ -9,6 +9,7 @@
 //! Here are what the machine is and where each event goes; what becomes of launches is in `launches`,
 //! of syncs and checks in `runs`, of calls in `calls`.
 
+use std::io;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -35,6 +36,14 @@ pub enum Idle {
     /// The configuration cannot work; every call is told so.
     Invalid(String),
 }
+    /// The store cannot be opened: a full disk, a phone that was never unlocked. Every call is told so, and
+    /// the next process tries again.
+    NoStore {
+        /// What was being done.
+        doing: String,
+        /// Why it failed.
+        kind: io::ErrorKind,
+    },
 
 /// What the machine is made of.
 #[derive(Debug, Clone)]

@@ -1,11 +1,11 @@
 //! From what a native shell knows to a pilot: reads the configuration and the app's resources.
 //!
 //! Enters: `plugins.Farad`, where the app's files are, versions. Leaves: a [`Pilot`]. Refuses
-//! nothing: a configuration that cannot work makes a pilot that says so to every call, and shows the
-//! built-in bundle.
+//! nothing: a configuration that cannot work, or a store that cannot be opened, makes a pilot that says
+//! so to every call, and shows the built-in bundle.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -86,7 +86,7 @@ impl Pilot {
         let (idle, updater) = match (idle, &settings) {
             (None, Some(settings)) => match updater(setup, settings, keys) {
                 Ok(updater) => (None, Some(Arc::new(updater))),
-                Err(error) => (Some(invalid(&error)), None),
+                Err(error) => (Some(unusable(error)), None),
             },
             (idle, _) => (idle, None),
         };
@@ -95,6 +95,7 @@ impl Pilot {
             Some(Idle::LiveReload) => log::info!("Farad is idle: server.url is set"),
             Some(Idle::Disabled) => log::info!("Farad is idle: it is switched off"),
             Some(Idle::Invalid(why)) => log::error!("Farad is idle: configuration: {why}"),
+            Some(Idle::NoStore { doing, kind }) => log::error!("Farad is idle: {doing}: {kind}"),
         }
         let (platform, native_build) = match &setup.native {
             Native::Android { build } => ("android", build.to_string()),
@@ -118,6 +119,15 @@ fn invalid(error: &Error) -> Idle {
         Error::Config(why) => why.clone(),
         error => error.to_string(),
     })
+}
+
+/// What storage refuses now is no fault of the configuration.
+fn unusable(error: Error) -> Idle {
+    match error {
+        Error::Storage { doing, source } => Idle::NoStore { doing, kind: source.kind() },
+        Error::NoSpace { doing } => Idle::NoStore { doing, kind: io::ErrorKind::StorageFull },
+        error => invalid(&error),
+    }
 }
 
 /// Keys that ship with the app, and those that native code obtains at run time.
