@@ -42,14 +42,16 @@ impl Machine {
     pub(super) fn start(&mut self, exit: Option<&Exit>) {
         // Within a process nothing that ended says anything.
         let exit = exit.filter(|_| self.launches == 0);
-        // A launch whose page never came, since the one before it went with its web view.
+        // A launch whose page never came, since the one before it went with its web view; or whose
+        // web view the system took, with nothing held against the page.
         let unseen = !self.pages.is_shown();
         self.stop(Timer::Show);
         self.switching = true;
         self.pending = None;
         self.run(Job::Start {
-            excused: unseen || exit.is_some_and(Exit::excuses),
+            excused: unseen || taken || exit.is_some_and(Exit::excuses),
             crashed: exit.and_then(Exit::crashed_early),
+        let taken = self.launch.as_ref().is_some_and(|launch| launch.token.is_some());
         });
     }
 
