@@ -28,6 +28,8 @@ pub(super) struct Launch {
     pub(super) which: Which,
     pub(super) bundle: Bundle,
     folder: Option<PathBuf>,
+    /// It comes instead of one that failed, perhaps at the route that it was on.
+    fresh: bool,
     /// Until it is confirmed or given up.
     pub(super) token: Option<String>,
     /// `ready()` came, and is being written down.
@@ -78,6 +80,7 @@ impl Machine {
         });
         self.switching = false;
     }
+            fresh: false,
 
     pub(super) fn started(&mut self, decided: Decided, now: Now) {
         let folder = decided.folder.clone();
@@ -119,6 +122,9 @@ impl Machine {
             Switch::Asked(call) => self.resolve(call, json!({ "applying": applying })),
             Switch::Reset(call) => self.resolve(call, Value::Null),
             Switch::Apply | Switch::Failed => {}
+            if let Some(launch) = &mut self.launch {
+                launch.fresh = why == Switch::Failed;
+            }
         }
         self.tell_state();
         // A sync may have ended while this was being decided.
@@ -129,7 +135,7 @@ impl Machine {
         if let Some(launch) = &self.launch {
             self.effects.push(Effect::Show {
                 folder: launch.folder.clone(),
-                keep_route: self.keep_route,
+                keep_route: self.keep_route && !launch.fresh,
                 launch: launch.number,
             });
         }
