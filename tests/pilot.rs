@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, Weak};
 
 use farad::boot::Which;
@@ -115,6 +116,8 @@ struct Shell {
     told: Mutex<Vec<(&'static str, Value)>>,
     shown: Mutex<Vec<Option<PathBuf>>>,
     timers: Mutex<Vec<u64>>,
+    /// Whether the shell panics where it is asked for the network.
+    panics: AtomicBool,
 }
 
 /// Hands of a shell that may be gone.
@@ -128,6 +131,7 @@ impl Hands for Arms {
     }
 
     fn metered(&self) -> bool {
+        assert!(!self.0.upgrade().unwrap().panics.load(Relaxed), "the shell fails");
         false
     }
 }
@@ -140,6 +144,7 @@ impl Shell {
             told: Mutex::default(),
             shown: Mutex::default(),
             timers: Mutex::default(),
+            panics: AtomicBool::default(),
         });
         let hands = Arc::new(Arms(Arc::downgrade(&shell)));
         let pilot = Arc::new(Pilot::open(setup, keys, hands));
@@ -266,6 +271,36 @@ fn a_release_is_fetched_shown_and_confirmed_and_a_bad_one_undone() {
     let again = phone.ask("ready", &json!({ "nonce": "four" })).unwrap();
     assert_eq!(again["rolledBack"], json!(null));
     assert_eq!(phone.ask("sync", &json!({})).unwrap()["status"], "blocked");
+}
+
+#[test]
+fn the_fallback_of_a_bundle_that_crashes_is_not_charged_to_it() {
+    let mut home = Home::new();
+    let settings = settings(&home.serve());
+    let phone = home.phone(&settings);
+    phone.start("builtin");
+    for version in ["1.0.0", "1.1.0"] {
+        home.release(version, &[]);
+        phone.ask("sync", &json!({})).unwrap();
+        phone.ring();
+        phone.ask("attach", &json!({ "nonce": version })).unwrap();
+        phone.ask("ready", &json!({ "nonce": version })).unwrap();
+    }
+    let crashes = || phone.pilot().updater().unwrap().state().unwrap().record.early_crashes;
+    for nonce in ["one", "two", "three"] {
+        phone.start(nonce);
+        assert_eq!(phone.page(), "1.1.0");
+        phone.ask("sync", &json!({})).unwrap();
+        phone.pilot().renderer_gone();
+    }
+    phone.start("four");
+    assert_eq!((phone.page(), crashes()), ("1.0.0".to_owned(), 3), "the confirmed one rests");
+    phone.pilot().renderer_gone();
+    assert_eq!(crashes(), 3);
+    phone.start("five");
+    phone.ask("sync", &json!({})).unwrap();
+    phone.start("six");
+    assert_eq!((phone.page(), crashes()), ("1.1.0".to_owned(), 0));
 }
 
 #[test]
@@ -398,6 +433,40 @@ fn a_configuration_that_cannot_work_shows_the_built_in_bundle_and_says_why() {
     let phone = Shell::open(&live, None);
     assert_eq!(phone.pilot().start(None), None);
     assert_eq!(phone.ask("sync", &json!({})).unwrap()["status"], "unavailable");
+}
+
+#[test]
+fn a_store_that_cannot_be_opened_is_no_fault_of_the_configuration_and_tried_again() {
+    let mut home = Home::new();
+    home.release("1.0.0", &[]);
+    let settings = settings(&home.serve());
+    fs::write(home.at("phone"), "in the way").unwrap();
+    let phone = home.phone(&settings);
+    assert_eq!(phone.pilot().start(None), None);
+    for method in ["ready", "sync", "getState"] {
+        assert_eq!(phone.ask(method, &json!({})), Err("storage".to_owned()));
+    }
+    fs::remove_file(home.at("phone")).unwrap();
+    let phone = home.phone(&settings);
+    phone.start("page");
+    assert_eq!(phone.ask("sync", &json!({})).unwrap()["status"], "staged");
+}
+
+#[test]
+fn a_job_that_panics_has_failed_and_holds_up_nothing() {
+    let mut home = Home::new();
+    home.release("1.0.0", &[]);
+    let mut settings = settings(&home.serve());
+    (settings["autoSync"], settings["allowMetered"]) = (json!("on-start"), json!(false));
+    let phone = home.phone(&settings);
+    phone.start("page");
+    phone.panics.store(true, Relaxed);
+    phone.ring();
+    phone.panics.store(false, Relaxed);
+    let state = phone.ask("getState", &json!({})).unwrap();
+    let (syncing, error) = (&state["syncing"], &state["lastError"]["code"]);
+    assert_eq!((syncing, error), (&json!(false), &json!("storage")));
+    assert_eq!(phone.ask("sync", &json!({})).unwrap()["status"], "staged");
 }
 
 #[test]

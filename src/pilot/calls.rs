@@ -4,20 +4,18 @@ use serde_json::{Value, json};
 
 use super::api::{self, Bundle, ReadyResult, Stage, StateResult};
 use super::call::Call;
-use super::event::{Asked, CallId, Effect, Job, Now, Stored, Switch};
-use super::exit::Note;
+use super::event::{Asked, CallId, Effect, Job, Now, Switch};
 use super::machine::{Idle, Machine};
-use super::timers::Timer;
 use crate::boot::Reason;
 use crate::error::{Error, Result};
 
 impl Machine {
     pub(super) fn call(&mut self, id: CallId, call: Result<Call>, now: Now) {
+        match (self.idle.clone(), call) {
+            (Some(Idle::Invalid(why)), _) => self.reject(id, &Error::Config(why), Stage::Config),
             (Some(Idle::NoStore { doing, kind }), _) => {
                 self.reject(id, &Error::storage(doing, kind.into()), Stage::Call);
             }
-        match (self.idle.clone(), call) {
-            (Some(Idle::Invalid(why)), _) => self.reject(id, &Error::Config(why), Stage::Config),
             (_, Err(error)) => self.reject(id, &error, Stage::Call),
             (Some(Idle::LiveReload | Idle::Disabled), Ok(call)) => self.idle_call(id, &call),
             (None, Ok(call)) => self.live_call(id, call, now),
@@ -96,7 +94,7 @@ impl Machine {
                 }
             }
             Call::Sync(apply) => self.ask_for_sync(Some(id), apply.unwrap_or(self.apply)),
-            Call::Apply if self.hold.is_some() || self.switching => {
+            Call::Apply if self.hold.is_some() || self.is_deciding() => {
                 self.resolve(id, json!({ "applying": false }));
             }
             Call::Apply => self.switch(Switch::Asked(id)),
@@ -130,68 +128,6 @@ impl Machine {
                 self.resolve(id, Value::Null);
             }
         }
-    }
-
-    pub(super) fn ready(&mut self, call: CallId, now: Now) {
-        let confirm = self.launch.as_mut().and_then(|launch| {
-            let token = launch.token.clone().filter(|_| !launch.confirming)?;
-            if let Some(deadline) = &mut launch.deadline {
-                deadline.pause(now.ticks);
-            }
-            launch.confirming = true;
-            Some(Job::Confirm { call: call.clone(), launch: launch.number, token })
-        });
-        self.stop(Timer::Ready);
-        self.run(confirm.unwrap_or(Job::Read(Asked::Ready(call))));
-    }
-
-    pub(super) fn confirmed(
-        &mut self,
-        call: CallId,
-        number: u64,
-        stored: Result<Stored>,
-        now: Now,
-    ) {
-        let launch = self.launch.as_mut().filter(|launch| launch.number == number);
-        match (stored, launch) {
-            (Ok(stored), Some(launch)) => {
-                launch.token = None;
-                launch.confirming = false;
-                let note = Note {
-                    shows: launch.which,
-                    on_trial: false,
-                    since: now.wall.seconds().saturating_mul(1000),
-                };
-                self.effects.push(Effect::Note(note.to_text()));
-                self.answer_ready(call, &stored);
-                self.tell_state();
-                self.send_events();
-            }
-            (Err(error), launch) => {
-                // The bundle did its part: it may say so again, and has the rest of its time.
-                if let Some(launch) = launch {
-                    launch.confirming = false;
-                }
-                self.reject(call, &error, Stage::Apply);
-                self.count(now);
-            }
-            // Confirmed, and replaced since.
-            (Ok(stored), None) => self.answer_ready(call, &stored),
-        }
-    }
-
-    pub(super) fn answer_ready(&mut self, call: CallId, stored: &Stored) {
-        let notice = self.notice.take();
-        if notice.is_some() {
-            self.run(Job::ForgetNotice);
-        }
-        let answer = ReadyResult {
-            current: self.current(),
-            previous: self.fallback(stored),
-            rolled_back: notice.as_ref().map(|notice| notice.from.clone()),
-            reason: notice.map(|notice| notice.reason),
-        };
-        self.resolve(call, json!(answer));
     }
 
     pub(super) fn report_failure(&mut self, call: CallId, message: Option<&str>) {

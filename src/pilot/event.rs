@@ -175,8 +175,8 @@ pub enum Job {
         /// The call to answer.
         call: Option<CallId>,
     },
-    /// The confirmed bundle's renderer died early.
-    EarlyCrash,
+    /// This bundle's renderer died early; of one that is not confirmed nothing is noted.
+    EarlyCrash(BundleId),
     /// The launch came up.
     Confirm {
         /// The call to answer.
@@ -207,6 +207,8 @@ pub enum Job {
     ForgetNotice,
     /// Post the events that wait.
     SendEvents,
+    /// Hash the files of the confirmed bundle again. Reads all of it.
+    Recheck,
 }
 
 /// Where a job runs.
@@ -214,7 +216,7 @@ pub enum Job {
 pub enum Lane {
     /// Milliseconds, the store only.
     Short,
-    /// Seconds to minutes, the network.
+    /// Seconds to minutes: the network, or all of a bundle.
     Long,
 }
 
@@ -223,7 +225,11 @@ impl Job {
     #[must_use]
     pub fn lane(&self) -> Lane {
         match self {
-            Self::Sync { .. } | Self::Check | Self::SetChannel(..) | Self::SendEvents => Lane::Long,
+            Self::Sync { .. }
+            | Self::Check
+            | Self::SetChannel(..)
+            | Self::SendEvents
+            | Self::Recheck => Lane::Long,
             _ => Lane::Short,
         }
     }

@@ -4,7 +4,7 @@ use super::api::{self, BlockedBundle, Bundle, Found, Notice};
 use super::event::{Decided, Done, Event, Job, Stored, Switch};
 use super::{About, Hands};
 use crate::boot::Which;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id::BundleId;
 use crate::progress::Cancel;
 use crate::updater::{Release, State, Step, Synced, Updater};
@@ -30,10 +30,8 @@ pub(super) fn carry_out(
             }
             Done::Failed(call)
         }
-        Job::EarlyCrash => {
-            if let Err(error) = updater.early_crash() {
-                log::warn!("an early crash could not be written down: {error}");
-            }
+        Job::EarlyCrash(id) => {
+            crashed_early(updater, id);
             Done::Noted
         }
         Job::Confirm { call, launch, token } => {
@@ -73,21 +71,65 @@ pub(super) fn carry_out(
             }
             Done::Sent
         }
+        Job::Recheck => {
+            match updater.recheck(cancel) {
+                // The store says so where it finds damage, and takes it up where it was cut short.
+                Ok(_) | Err(Error::Cancelled) => {}
+                Err(error) => log::warn!("the files could not be hashed again: {error}"),
+            }
+            Done::Noted
+        }
+    }
+}
+
+/// How a job ended that panicked.
+pub(super) fn fell_over(job: Job) -> Done {
+    let error = || {
+        let source = std::io::Error::other("it panicked");
+        Error::Storage { doing: "a job of the updater".to_owned(), source }
+    };
+    log::error!("a job of the updater panicked");
+    match job {
+        // As where no record can be read.
+        Job::Start { .. } => Done::Started(Decided {
+            which: Which::Builtin,
+            bundle: Bundle::builtin(),
+            folder: None,
+            token: None,
+            notice: None,
+        }),
+        Job::Switch(why) => Done::Switched { why, decided: Err(error()) },
+        Job::Fail { call, .. } => Done::Failed(call),
+        Job::Confirm { call, launch, .. } => Done::Confirmed(call, launch, Err(error())),
+        Job::Sync { .. } => Done::Synced(Err(error())),
+        Job::Check => Done::Checked(Err(error())),
+        Job::Read(asked) => Done::Read(asked, Err(error())),
+        Job::Release => Done::Released(Err(error())),
+        Job::DeviceInfo(call, _) => Done::Answer(call, Err(error())),
+        Job::SetChannel(call, _) => Done::ChannelSet(call, Err(error())),
+        Job::SendEvents => Done::Sent,
+        Job::EarlyCrash(_) | Job::ForgetNotice | Job::Recheck => Done::Noted,
     }
 }
 
 fn start(updater: &Updater, excused: bool, crashed: Option<BundleId>) -> Decided {
     if let Some(id) = crashed {
-        let confirmed = |state: State| state.record.confirmed == Which::Bundle(id);
-        let noted = updater
-            .state()
-            .map(confirmed)
-            .and_then(|is_it| if is_it { updater.early_crash() } else { Ok(()) });
-        if let Err(error) = noted {
-            log::warn!("an early crash could not be written down: {error}");
-        }
+        crashed_early(updater, id);
     }
     decide(updater, excused)
+}
+
+/// Counts an early crash, if it is the confirmed bundle that crashed: what failed on trial is counted by
+/// its marks, and what runs in the confirmed one's place must not be charged to that.
+fn crashed_early(updater: &Updater, id: BundleId) {
+    let confirmed = |state: State| state.record.confirmed == Which::Bundle(id);
+    let noted = updater
+        .state()
+        .map(confirmed)
+        .and_then(|is_it| if is_it { updater.early_crash() } else { Ok(()) });
+    if let Err(error) = noted {
+        log::warn!("an early crash could not be written down: {error}");
+    }
 }
 
 fn switch(updater: &Updater, why: &Switch) -> Result<Option<Decided>> {

@@ -34,6 +34,10 @@ pub(super) struct Launch {
     pub(super) token: Option<String>,
     /// `ready()` came, and is being written down.
     pub(super) confirming: bool,
+    /// How often that met another change of state.
+    pub(super) tries: u32,
+    /// Whether its files are to be hashed again; nothing before it is ready.
+    pub(super) recheck: Option<bool>,
     pub(super) deadline: Option<Deadline>,
     begun: Duration,
 }
@@ -47,19 +51,22 @@ impl Machine {
         // A launch whose page never came, since the one before it went with its web view; or whose
         // web view the system took, with nothing held against the page.
         let unseen = !self.pages.is_shown();
+        let taken = self.launch.as_ref().is_some_and(|launch| launch.token.is_some());
         self.stop(Timer::Show);
         self.switching = true;
         self.pending = None;
         self.run(Job::Start {
             excused: unseen || taken || exit.is_some_and(Exit::excuses),
             crashed: exit.and_then(Exit::crashed_early),
-        let taken = self.launch.as_ref().is_some_and(|launch| launch.token.is_some());
         });
     }
 
     fn launch(&mut self, decided: Decided, now: Now) {
         self.launches += 1;
         self.stop(Timer::Ready);
+        self.stop(Timer::Recheck);
+        self.refuse_unwritten();
+        self.failing = false;
         self.notice = decided.notice.or(self.notice.take());
         let deadline = decided.token.as_ref().and(self.ready_timeout).map(Deadline::new);
         let note = Note {
@@ -73,14 +80,16 @@ impl Machine {
             which: decided.which,
             bundle: decided.bundle,
             folder: decided.folder,
+            fresh: false,
             token: decided.token,
             confirming: false,
+            tries: 0,
+            recheck: None,
             deadline,
             begun: now.ticks,
         });
         self.switching = false;
     }
-            fresh: false,
 
     pub(super) fn started(&mut self, decided: Decided, now: Now) {
         let folder = decided.folder.clone();
@@ -107,12 +116,15 @@ impl Machine {
                         self.log(format!("nothing is switched: {error}"));
                     }
                 }
-                return;
+                return self.undo();
             }
         };
         let applying = decided.is_some();
         if let Some(decided) = decided {
             self.launch(decided, now);
+            if let Some(launch) = &mut self.launch {
+                launch.fresh = why == Switch::Failed;
+            }
             self.pages.switch(self.launches);
             self.tell_before_reload();
             self.set(Timer::Show, GRACE);
@@ -122,11 +134,9 @@ impl Machine {
             Switch::Asked(call) => self.resolve(call, json!({ "applying": applying })),
             Switch::Reset(call) => self.resolve(call, Value::Null),
             Switch::Apply | Switch::Failed => {}
-            if let Some(launch) = &mut self.launch {
-                launch.fresh = why == Switch::Failed;
-            }
         }
         self.tell_state();
+        self.undo();
         // A sync may have ended while this was being decided.
         self.take_up_pending();
     }
@@ -151,7 +161,7 @@ impl Machine {
     /// What waits takes over, as soon as it may.
     pub(super) fn take_over(&mut self, apply: Apply) {
         let in_sight = apply == Apply::Background && !self.background;
-        if in_sight || self.hold.is_some() || self.switching {
+        if in_sight || self.hold.is_some() || self.is_deciding() {
             self.pending = Some(self.pending.map_or(apply, |pending| pending.sooner(apply)));
         } else {
             self.switch(Switch::Apply);
@@ -170,6 +180,8 @@ impl Machine {
     pub(super) fn renderer_gone(&mut self, now: Now) {
         self.stop(Timer::Ready);
         self.stop(Timer::Show);
+        // What comes instead begins with a start.
+        self.failing = false;
         // While the page before it stands, its death is no doing of the launch's.
         if let Some(launch) = self.launch.as_mut().filter(|_| self.pages.is_shown()) {
             let early = now.ticks.saturating_sub(launch.begun) < EARLY;
@@ -178,8 +190,11 @@ impl Machine {
                     let reason = Reason::RendererGone;
                     self.run(Job::Fail { token, reason, call: None });
                 }
-                _ if early && launch.which != Which::Builtin => self.run(Job::EarlyCrash),
-                _ => {}
+                _ => {
+                    if let (Which::Bundle(id), true) = (launch.which, early) {
+                        self.run(Job::EarlyCrash(id));
+                    }
+                }
             }
         }
         self.effects.push(Effect::Recreate);
@@ -219,8 +234,23 @@ impl Machine {
         let token = self.launch.as_mut().and_then(|launch| launch.token.take());
         if let Some(token) = token {
             self.stop(Timer::Ready);
-            self.switching = true;
+            self.failing = true;
             self.run(Job::Fail { token, reason, call });
         }
+    }
+
+    /// Replaces the page of a launch that failed, unless a switch is under way that does. One that
+    /// replaces nothing comes here when it ends. Ordered after [`Job::Fail`], it runs after it.
+    pub(super) fn undo(&mut self) {
+        if self.failing && !self.switching {
+            self.failing = false;
+            self.switching = true;
+            self.run(Job::Switch(Switch::Failed));
+        }
+    }
+
+    /// A decision is under way; the next one waits for it.
+    pub(super) fn is_deciding(&self) -> bool {
+        self.switching || self.failing
     }
 }

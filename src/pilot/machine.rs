@@ -7,7 +7,7 @@
 //! the tests and the phone drive is the same.
 //!
 //! Here are what the machine is and where each event goes; what becomes of launches is in `launches`,
-//! of syncs and checks in `runs`, of calls in `calls`.
+//! of `ready()` in `confirm`, of syncs and checks in `runs`, of calls in `calls`.
 
 use std::io;
 use std::time::Duration;
@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 
 use super::api::{About, Bundle, Failure, LastError, Notice, Stage, StateResult, Told};
 use super::call::{Apply, Hold};
-use super::event::{Asked, CallId, Done, Effect, Event, Job, Now, Stored, Switch};
+use super::confirm::Unwritten;
+use super::event::{Asked, CallId, Done, Effect, Event, Job, Now, Stored};
 use super::launches::Launch;
 use super::page::Pages;
 use super::runs::Run;
@@ -35,7 +36,6 @@ pub enum Idle {
     Disabled,
     /// The configuration cannot work; every call is told so.
     Invalid(String),
-}
     /// The store cannot be opened: a full disk, a phone that was never unlocked. Every call is told so, and
     /// the next process tries again.
     NoStore {
@@ -44,6 +44,7 @@ pub enum Idle {
         /// Why it failed.
         kind: io::ErrorKind,
     },
+}
 
 /// What the machine is made of.
 #[derive(Debug, Clone)]
@@ -82,8 +83,12 @@ pub struct Machine {
     pub(super) hold: Option<Hold>,
     /// A bundle waits to take over within this process.
     pub(super) pending: Option<Apply>,
-    /// A decision is under way; the next one waits for it.
+    /// A start or a switch is being decided.
     pub(super) switching: bool,
+    /// The launch failed, and its page still stands.
+    pub(super) failing: bool,
+    /// A `ready()` that met another change of state.
+    pub(super) unwritten: Option<Unwritten>,
 
     pub(super) schedule: Schedule,
     pub(super) sync: Option<Run>,
@@ -120,6 +125,8 @@ impl Machine {
             hold: None,
             pending: None,
             switching: false,
+            failing: false,
+            unwritten: None,
             schedule: Schedule::new(auto.unwrap_or_default(), seed),
             sync: None,
             checks: Vec::new(),
@@ -170,6 +177,7 @@ impl Machine {
         (self.active, self.background) = (true, false);
         self.count(now);
         self.plan(now, true);
+        self.plan_recheck();
     }
 
     fn deactivate(&mut self, now: Now) {
@@ -185,6 +193,7 @@ impl Machine {
         self.background = true;
         // Nobody is there to see it, and the system would not let it come to its end.
         self.stop(Timer::Sync);
+        self.stop(Timer::Recheck);
         if self.hold == Some(Hold::Background) {
             self.hold = None;
         }
@@ -198,6 +207,8 @@ impl Machine {
         match which {
             Timer::Ready => self.ready_timer(now),
             Timer::Show => self.show(),
+            Timer::Confirm => self.confirm_again(),
+            Timer::Recheck => self.recheck(),
             Timer::Sync => {
                 self.schedule.begun(now.wall);
                 self.ask_for_sync(None, self.apply);
@@ -226,9 +237,7 @@ impl Machine {
                     self.resolve(call, Value::Null);
                 }
                 // A dead web view begins with a start of its own.
-                if self.switching {
-                    self.run(Job::Switch(Switch::Failed));
-                }
+                self.undo();
             }
             Done::Confirmed(call, launch, stored) => self.confirmed(call, launch, stored, now),
             Done::Synced(outcome) => self.synced(outcome, now),

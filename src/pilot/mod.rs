@@ -10,6 +10,7 @@
 mod api;
 mod call;
 mod calls;
+mod confirm;
 mod deadline;
 mod event;
 mod exit;
@@ -27,6 +28,7 @@ mod tests;
 mod timers;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -232,15 +234,27 @@ impl Pilot {
     }
 
     /// Does a job that was ordered; blocks until it is done. A job that was done or never ordered is
-    /// none.
+    /// none. One that panics has failed, which the log and whoever waits for it are told.
     pub fn work(&self, job: u64) {
         let waiting = lock(&self.jobs).waiting.remove(&job);
         if let (Some((job, cancel)), Some(updater)) = (waiting, &self.updater) {
-            let done = jobs::carry_out(updater, job, &cancel, &*self.hands, &mut |event| {
-                self.on(event);
-            });
+            let done = self.carry_out(updater, job, &cancel, &mut |event| self.on(event));
             self.on(Event::Done(done));
         }
+    }
+
+    /// A job that never ended would hold up everything that waits for it, until the process ends.
+    fn carry_out(
+        &self,
+        updater: &Updater,
+        job: Job,
+        cancel: &Cancel,
+        watch: &mut dyn FnMut(Event),
+    ) -> Done {
+        let doing = job.clone();
+        let work = || jobs::carry_out(updater, doing, cancel, &*self.hands, watch);
+        // What a job leaves half done is on disk, where every start and every sync reckons with it.
+        std::panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| jobs::fell_over(job))
     }
 
     /// What stands below, for native code. None while idle.
@@ -271,7 +285,7 @@ impl Pilot {
                     match effect {
                         Effect::Begin(folder) => begin = folder,
                         Effect::Run(
-                            job @ (Job::Start { .. } | Job::Fail { .. } | Job::EarlyCrash),
+                            job @ (Job::Start { .. } | Job::Fail { .. } | Job::EarlyCrash(_)),
                         ) => urgent.push(job),
                         effect => self.queue(effect),
                     }
@@ -280,7 +294,7 @@ impl Pilot {
             for job in urgent {
                 if let Some(updater) = &self.updater {
                     let cancel = Cancel::default();
-                    let done = jobs::carry_out(updater, job, &cancel, &*self.hands, &mut |_| {});
+                    let done = self.carry_out(updater, job, &cancel, &mut |_| {});
                     events.push_back(Event::Done(done));
                 }
             }

@@ -9,6 +9,8 @@ pub(super) enum Timer {
     Ready,
     Show,
     Sync,
+    Confirm,
+    Recheck,
 }
 
 /// Those that are set.

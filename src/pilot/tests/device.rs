@@ -19,6 +19,12 @@ pub(super) struct Device {
     pub(super) tokens: u32,
     /// How often events were sent.
     pub(super) sendings: u32,
+    /// How often what is confirmed crashed early.
+    pub(super) early_crashes: u32,
+    /// How often its files were hashed again.
+    pub(super) rechecks: u32,
+    /// So many confirmations meet another change of state.
+    pub(super) busy: u32,
     /// The next job fails with this.
     pub(super) failing: Option<Error>,
 }
@@ -110,6 +116,8 @@ impl Device {
                     }
                     Switch::Failed => true,
                 };
+                // What a failure leads to is decided without a step that may fail.
+                let failing = failing.filter(|_| why != Switch::Failed);
                 let decided = failing.map_or_else(|| Ok(waits.then(|| self.boot())), Err);
                 or(Done::Switched { why, decided })
             }
@@ -122,10 +130,21 @@ impl Device {
                 }
                 or(Done::Failed(call))
             }
-            Job::EarlyCrash => or(Done::Noted),
+            Job::EarlyCrash(id) => {
+                self.early_crashes += u32::from(which(self.confirmed) == Which::Bundle(id));
+                or(Done::Noted)
+            }
+            Job::Recheck => {
+                self.rechecks += 1;
+                or(Done::Noted)
+            }
             Job::ForgetNotice => {
                 self.notice = None;
                 or(Done::Noted)
+            }
+            Job::Confirm { call, launch, token: _ } if self.busy > 0 => {
+                self.busy -= 1;
+                or(Done::Confirmed(call, launch, Err(Error::Busy("change of state"))))
             }
             Job::Confirm { call, launch, token } => {
                 let trial = self.trial.clone().filter(|(_, _, known)| *known == token);

@@ -276,6 +276,122 @@ fn a_web_view_made_anew_before_the_new_page_came_costs_the_new_bundle_nothing() 
 }
 
 #[test]
+fn a_web_view_that_the_system_took_from_a_trial_costs_one_launch_less() {
+    let mut shell = on_trial(off());
+    for nonce in ["second", "third"] {
+        shell.start(nonce);
+        assert_eq!(shell.shows(), folder(1), "{nonce}");
+    }
+    shell.start("fourth");
+    assert_eq!(shell.shows(), None, "once for each bundle");
+}
+
+#[test]
+fn a_failure_that_meets_a_switch_is_undone_after_it() {
+    let mut shell = on_trial(off());
+    shell.slow = true;
+    let apply = shell.call("apply", json!({}));
+    let report = shell.call("reportFailure", json!({ "nonce": "new" }));
+    shell.slow = false;
+    shell.work();
+    assert_eq!(shell.answers[&apply], Ok(json!({ "applying": false })), "nothing waits");
+    assert_eq!(shell.answers[&report], Ok(Value::Null));
+    shell.pass(200);
+    assert_eq!((shell.shown.len(), shell.shows()), (3, folder(1)), "its second launch");
+}
+
+#[test]
+fn a_failure_that_meets_a_bundle_taking_over_costs_that_one_nothing() {
+    let mut shell = on_trial(off());
+    shell.device.offered = Some(2);
+    shell.answer("sync", json!({})).unwrap();
+    shell.slow = true;
+    shell.call("apply", json!({}));
+    shell.call("reportFailure", json!({ "nonce": "new" }));
+    shell.slow = false;
+    shell.work();
+    shell.pass(200);
+    assert_eq!((shell.shown.len(), shell.shows()), (3, folder(2)));
+    assert_eq!(shell.device.trial.as_ref().map(|trial| trial.1), Some(1), "one launch");
+}
+
+#[test]
+fn only_the_confirmed_bundle_is_charged_with_an_early_crash() {
+    let mut shell = on_trial(off());
+    shell.slow = true;
+    shell.call("reportFailure", json!({ "nonce": "new" }));
+    shell.on(Event::RendererGone);
+    shell.slow = false;
+    shell.work();
+    assert_eq!(shell.device.early_crashes, 0, "of what failed the store knows already");
+    shell.start("second");
+    shell.ready("second").unwrap();
+    shell.on(Event::RendererGone);
+    assert_eq!(shell.device.early_crashes, 1);
+}
+
+#[test]
+fn a_ready_that_meets_another_change_is_written_down_after_it() {
+    let mut shell = on_trial(off());
+    shell.device.busy = 3;
+    let call = shell.call("ready", json!({ "nonce": "new" }));
+    assert_eq!(shell.answers.get(&call), None);
+    shell.pass(60_000);
+    assert!(shell.answers[&call].is_ok());
+    assert_eq!((shell.device.confirmed, shell.shown.len()), (1, 2));
+}
+
+#[test]
+fn a_ready_that_always_meets_another_change_is_told_so() {
+    let mut shell = on_trial(off());
+    shell.device.busy = 100;
+    let call = shell.call("ready", json!({ "nonce": "new" }));
+    shell.pass(8_000);
+    assert_eq!(shell.answers[&call], Err("busy"));
+    shell.device.busy = 0;
+    shell.ready("new").unwrap();
+    assert_eq!((shell.device.confirmed, shell.shown.len()), (1, 2));
+}
+
+#[test]
+fn a_ready_that_waits_is_answered_when_its_launch_is_over() {
+    let mut shell = on_trial(off());
+    shell.device.busy = 100;
+    let call = shell.call("ready", json!({ "nonce": "new" }));
+    shell.answer("reset", json!({})).unwrap();
+    assert_eq!(shell.answers[&call], Err("busy"));
+    shell.pass(60_000);
+    assert_eq!((shell.shows(), shell.device.confirmed), (None, BUILTIN));
+}
+
+#[test]
+fn files_are_hashed_again_once_for_each_launch_and_not_while_the_app_starts() {
+    let mut shell = on_trial(off());
+    shell.ready("new").unwrap();
+    shell.pass(29_000);
+    shell.ready("new").unwrap();
+    assert_eq!(shell.device.rechecks, 0);
+    shell.on(Event::Background);
+    shell.pass(60_000);
+    assert_eq!(shell.device.rechecks, 0, "the system would stop it");
+    shell.on(Event::Active);
+    shell.pass(60_000);
+    shell.ready("new").unwrap();
+    shell.pass(60_000);
+    assert_eq!(shell.device.rechecks, 1);
+    shell.start("again");
+    shell.ready("again").unwrap();
+    shell.pass(60_000);
+    assert_eq!(shell.device.rechecks, 2);
+    shell.answer("reset", json!({})).unwrap();
+    shell.pass(200);
+    shell.answer("attach", json!({ "nonce": "builtin again" })).unwrap();
+    shell.ready("builtin again").unwrap();
+    shell.pass(60_000);
+    assert_eq!(shell.device.rechecks, 2, "what came with the app is the system's to look after");
+}
+
+#[test]
 fn a_page_may_report_its_own_bundle() {
     let mut shell = on_trial(off());
     shell.answer("reportFailure", json!({ "nonce": "new", "message": "no data" })).unwrap();
