@@ -5,6 +5,7 @@ import java.io.File
 
 open class Activity(home: File) : Context(home) {
     @JvmField var recreated = 0
+    var isChangingConfigurations = false
 
     open fun recreate() {
         recreated++

@@ -15,13 +15,25 @@ class WebView {
     /** While it is set, what is asked for is on its way, and no more. */
     @JvmField @Volatile var slow = false
 
+    /** Its renderer, on systems that have a name for it. */
+    @JvmField var webViewRenderProcess: WebViewRenderProcess? = WebViewRenderProcess()
+
     /** What is on its way, else what stands. */
     @get:Synchronized
     val url: String?
         get() = pending ?: entries.lastOrNull()
 
     @Synchronized
+    fun reload() = load(entries.last())
+
+    @Synchronized
     fun loadUrl(url: String) {
+        // Within the document that stands, a fragment loads nothing.
+        val here = '#' in url && url.substringBefore('#') == entries.lastOrNull()?.substringBefore('#')
+        if (here && pending == null) entries.add(url) else load(url)
+    }
+
+    private fun load(url: String) {
         pending = url
         if (!url.startsWith("about:")) loads.add(url)
         if (!slow) post { arrive() }
@@ -82,6 +94,15 @@ class WebBackForwardList(private val entries: List<String>) {
 }
 
 class WebHistoryItem(val url: String)
+
+class WebViewRenderProcess {
+    @JvmField @Volatile var terminated = 0
+
+    fun terminate(): Boolean {
+        terminated++
+        return true
+    }
+}
 
 class RenderProcessGoneDetail(private val crashed: Boolean) {
     fun didCrash() = crashed

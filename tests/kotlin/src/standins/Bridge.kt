@@ -22,10 +22,12 @@ class Bridge(
     val config: CapConfig,
     plugins: List<Class<out Plugin>>,
     val serverUrl: String? = null,
+    appStartPath: String = "",
 ) {
     val context: Context = activity
     val webView = WebView()
-    val appUrl = "https://localhost"
+    val localUrl = "https://localhost"
+    val appUrl = localUrl + appStartPath
     val isDeployDisabled = false
     private val calls = Executors.newSingleThreadExecutor { Thread(it, "CapacitorPlugins") }
     private val main = Executors.newSingleThreadExecutor { Thread(it, "main") }

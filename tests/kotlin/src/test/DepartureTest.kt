@@ -97,11 +97,38 @@ class DepartureTest {
     @Test fun `an old page may take its time to go`() {
         val phone = leaving()
         val blank = phone.bridge.webView.url
-        repeat(20) { phone.bridge.onWebView { it.elapse() } }
+        repeat(9) { phone.bridge.onWebView { it.elapse() } }
         assertEquals(blank, phone.bridge.webView.url)
         assertEquals(0, phone.activity.recreated)
         repeat(2) { phone.bridge.onWebView { it.arrive() } }
         assertEquals("1.0.0", phone.page)
+    }
+
+    @Test fun `a page whose script never returns goes with its renderer`() {
+        val phone = leaving()
+        val dead = phone.bridge.webView
+        repeat(10) { phone.bridge.onWebView { it.elapse() } }
+        phone.bridge.settle()
+        assertEquals(1, dead.webViewRenderProcess!!.terminated)
+        assertEquals("not before the renderer is gone, which the next one would share", 0, phone.activity.recreated)
+        assertTrue(phone.bridge.rendererGone(crashed = true))
+        phone.bridge.settle()
+        assertEquals(1, phone.activity.recreated)
+        phone.screen()
+        assertEquals("1.0.0", phone.page)
+        phone.ready("new")
+        dead.elapse()
+        phone.bridge.settle()
+        assertEquals(1, phone.activity.recreated)
+    }
+
+    @Test fun `before Android 10 a page that hangs goes with its web view`() {
+        Build.VERSION.SDK_INT = 28
+        val phone = leaving()
+        repeat(10) { phone.bridge.onWebView { it.elapse() } }
+        phone.bridge.settle()
+        assertEquals(0, phone.bridge.webView.webViewRenderProcess!!.terminated)
+        assertEquals(1, phone.activity.recreated)
     }
 
     @Test fun `nobody is left at an empty page by a word that never comes`() {

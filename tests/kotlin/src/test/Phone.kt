@@ -67,6 +67,7 @@ class Phone(private val shop: Shop, private val settings: JSONObject?, var serve
     val home = File(shop.home, "phone").apply { mkdirs() }
     val activity = AppCompatActivity(home)
     lateinit var bridge: Bridge
+    var appStartPath = ""
 
     init {
         activity.applicationInfo.sourceDir = apk().path
@@ -94,7 +95,7 @@ class Phone(private val shop: Shop, private val settings: JSONObject?, var serve
     /** A new activity within the process. */
     fun screen(vararg before: Class<out com.getcapacitor.Plugin>): Phone {
         val plugins = before.toList() + FaradPlugin::class.java
-        bridge = Bridge(activity, CapConfig(settings), plugins, serverUrl)
+        bridge = Bridge(activity, CapConfig(settings), plugins, serverUrl, appStartPath)
         bridge.start()
         bridge.resume()
         bridge.settle()

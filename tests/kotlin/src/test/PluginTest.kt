@@ -5,6 +5,7 @@ import android.os.Build
 import android.util.Log
 import com.getcapacitor.NoSuchCall
 import com.getcapacitor.plugin.WebView
+import dev.farad.capacitor.Core
 import dev.farad.capacitor.Farad
 import java.io.File
 import org.json.JSONObject
@@ -86,6 +87,38 @@ class PluginTest {
         assertTrue(phone.bridge.rendererGone(crashed = false))
         phone.screen()
         assertEquals("built in", phone.page)
+    }
+
+    @Test fun `a renderer whose memory was needed while nobody looked comes back when somebody does`() {
+        val phone = Phone(shop, shop.settings()).start()
+        phone.ask("sync")
+        phone.start()
+        phone.bridge.pause()
+        phone.bridge.stop()
+        assertTrue(phone.bridge.rendererGone(crashed = false))
+        phone.bridge.settle()
+        assertEquals("it would be taken again", 0, phone.activity.recreated)
+        phone.bridge.start()
+        phone.bridge.settle()
+        assertEquals(1, phone.activity.recreated)
+        phone.screen()
+        assertEquals("1.0.0", phone.page)
+        phone.bridge.rendererGone(crashed = false)
+        phone.screen()
+        assertEquals("one launch was given back", "1.0.0", phone.page)
+    }
+
+    @Test fun `a screen that is turned is not out of sight`() {
+        val phone = Phone(shop, shop.settings("apply" to "background")).start()
+        phone.ask("sync")
+        phone.activity.isChangingConfigurations = true
+        phone.bridge.pause()
+        phone.bridge.stop()
+        val waits = phone.ask("getState")
+        assertEquals("1.0.0", waits.getJSONObject("next").getString("version"))
+        phone.activity.isChangingConfigurations = false
+        phone.replaced { phone.bridge.stop() }
+        assertEquals("1.0.0", phone.page)
     }
 
     @Test fun `the system's word that it ended the process gives a launch back, once`() {
@@ -175,6 +208,79 @@ class PluginTest {
         }
         assertEquals("1.0.0", phone.page)
         assertEquals("https://localhost/basket?id=1#top", phone.bridge.webView.loads.last())
+    }
+
+    @Test fun `a route that looks like a file is kept only where there is such a file`() {
+        val phone = Phone(shop, shop.settings("apply" to "now", "keepRoute" to true)).start()
+        phone.bridge.webView.pushState("https://localhost/users/john.doe?tab=1")
+        phone.replaced { phone.ask("sync") }
+        assertEquals("1.0.0", phone.page)
+        assertEquals("https://localhost", phone.bridge.webView.loads.last())
+        phone.ready("one")
+        shop.release("1.1.0")
+        phone.bridge.webView.pushState("https://localhost/index.html?tab=1")
+        phone.replaced { phone.ask("sync") }
+        assertEquals("https://localhost/index.html?tab=1", phone.bridge.webView.loads.last())
+    }
+
+    @Test fun `what failed leaves no route behind`() {
+        val phone = Phone(shop, shop.settings("apply" to "now", "keepRoute" to true)).start()
+        phone.replaced { phone.ask("sync") }
+        phone.ask("attach", "nonce" to "bad")
+        phone.bridge.webView.pushState("https://localhost/where/it/fails")
+        phone.replaced { phone.ask("reportFailure", "nonce" to "bad") }
+        assertEquals("https://localhost", phone.bridge.webView.loads.last())
+    }
+
+    @Test fun `an app that starts below a path keeps routes beside it`() {
+        val phone = Phone(shop, shop.settings("apply" to "now", "keepRoute" to true))
+        phone.appStartPath = "/app/"
+        phone.start()
+        phone.bridge.webView.pushState("https://localhost/basket")
+        phone.replaced { phone.ask("sync") }
+        assertEquals("https://localhost/basket", phone.bridge.webView.loads.last())
+    }
+
+    @Test fun `a page is loaded anew although its address ends in a fragment`() {
+        val phone = Phone(shop, shop.settings("keepRoute" to true)).start()
+        phone.bridge.webView.pushState("https://localhost/#/basket")
+        phone.replaced { phone.ask("reload") }
+        assertEquals("https://localhost/#/basket", phone.bridge.webView.loads.last())
+    }
+
+    @Test fun `where the library does not run the app does, on what it came with`() {
+        val phone = Phone(shop, shop.settings()).start()
+        phone.ask("sync")
+        phone.start()
+        assertEquals("1.0.0", phone.page)
+        val make = Core.make
+        try {
+            Core.make = { throw UnsatisfiedLinkError("no library for this processor") }
+            phone.start()
+        } finally {
+            Core.make = make
+        }
+        assertEquals("built in", phone.page)
+        assertEquals("UNAVAILABLE", phone.refusal("sync").code)
+        phone.bridge.pause()
+        phone.bridge.stop()
+        assertFalse(phone.bridge.rendererGone(crashed = true))
+    }
+
+    @Test fun `switched off, it leaves Capacitor's folder to others`() {
+        val phone = Phone(shop, shop.settings("enabled" to false))
+        val other = File(shop.home, "other").apply { mkdirs() }
+        File(other, "index.html").writeText("another plugin's")
+        val kept = phone.activity.getSharedPreferences("CapWebViewSettings", 0)
+        val app = phone.activity.packageManager.info
+        kept.edit()
+            .putString("serverBasePath", other.path)
+            .putString("lastBinaryVersionCode", app.longVersionCode.toString())
+            .putString("lastBinaryVersionName", app.versionName.orEmpty())
+            .commit()
+        phone.start()
+        assertEquals("another plugin's", phone.page)
+        assertEquals("unavailable", phone.ask("sync").getString("status"))
     }
 
     @Test fun `what native code may ask for, no page can`() {

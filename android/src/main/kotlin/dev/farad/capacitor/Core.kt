@@ -49,7 +49,7 @@ internal class Core private constructor(private val context: Context, setup: Set
         val begun = SystemClock.elapsedRealtimeNanos()
         // Within a process the end of the last one is known already.
         val exit = if (starts++ == 0) Exits.last(context) else null
-        val folder = pilot.start(exit).folder
+        val folder = guarded { pilot.start(exit).folder }
         Log.i(TAG, "start decided in ${(SystemClock.elapsedRealtimeNanos() - begun) / 1000} us")
         if (starts == 1 && isLive()) short.execute { Leftovers.remove(context) }
         return folder
@@ -63,14 +63,20 @@ internal class Core private constructor(private val context: Context, setup: Set
     fun call(call: PluginCall) {
         val id = lastCall.incrementAndGet().toString()
         calls[id] = call
-        pilot.call(id, call.methodName, call.data.toString())
+        guarded { pilot.call(id, call.methodName, call.data.toString()) }
     }
 
-    fun tell(seen: Seen) = pilot.tell(seen)
+    fun tell(seen: Seen) {
+        guarded { pilot.tell(seen) }
+    }
 
-    fun shown(launch: Long) = pilot.shown(launch)
+    fun shown(launch: Long) {
+        guarded { pilot.shown(launch) }
+    }
 
-    fun rendererGone() = pilot.rendererGone()
+    fun rendererGone() {
+        guarded { pilot.rendererGone() }
+    }
 
     // The shell, as the core calls it.
 
@@ -116,24 +122,28 @@ internal class Core private constructor(private val context: Context, setup: Set
         timers[timer] = clock.schedule(fire, after, TimeUnit.MILLISECONDS)
     }
 
-    /** An executor swallows what its work throws; the log should have it. */
-    private fun guarded(work: () -> Unit) {
+    /** Nothing that goes wrong in the core may end the app; the log should have it. */
+    private fun <T> guarded(work: () -> T): T? =
         try {
             work()
         } catch (error: Exception) {
-            Log.e(TAG, "a job failed", error)
+            Log.e(TAG, "the core failed", error)
+            null
         }
-    }
 
     companion object {
         private const val TAG = "Farad"
 
         private var instance: Core? = null
 
+        /** Tests put in its place what happens where the library does not run. */
+        internal var make = { plugin: FaradPlugin ->
+            Core(plugin.context.applicationContext, App(plugin.context).setup(plugin))
+        }
+
         /** The process's core, made for the first plugin that asks. */
         fun of(plugin: FaradPlugin): Core = synchronized(this) {
-            instance ?: Core(plugin.context.applicationContext, App(plugin.context).setup(plugin))
-                .also { instance = it }
+            instance ?: make(plugin).also { instance = it }
         }
 
         fun current(): Core? = synchronized(this) { instance }

@@ -11,12 +11,17 @@ import android.util.Log
 import android.webkit.WebBackForwardList
 import android.webkit.WebView
 
-/** Of the main thread alone. [stuck] is for a page that cannot be left: only a new web view helps. */
-internal class Departure(private val webView: WebView, private val stuck: () -> Unit) {
+/**
+ * Of the main thread alone. [stuck] is for a page that cannot be left: only a new web view helps. It is told
+ * whether the page hangs.
+ */
+internal class Departure(private val webView: WebView, private val stuck: (hangs: Boolean) -> Unit) {
     /** One page that is being left, for [address] to come. */
     private class Leaving(val launch: Long, val address: String, val then: (String) -> Unit) {
         /** Empty documents that were asked for. */
         var asked = 0
+        /** Looks in a row that found the page where it was. */
+        var still = 0
 
         /** Never the address of another: one that stands already must not be taken for it. */
         fun blank(number: Int = asked) = "$BLANK$launch-$number"
@@ -59,12 +64,14 @@ internal class Departure(private val webView: WebView, private val stuck: () -> 
             }
             standing != leaving.blank() && webView.url == leaving.blank() && patient -> Unit
             leaving.asked < TRIES -> again(leaving)
-            else -> {
-                this.leaving = null
-                Log.w("Farad", "the old page cannot be left: the web view is made anew")
-                stuck()
-            }
+            else -> giveUp(hangs = false)
         }
+    }
+
+    private fun giveUp(hangs: Boolean) {
+        leaving = null
+        Log.w("Farad", "the old page cannot be left: the web view is made anew")
+        stuck(hangs)
     }
 
     private fun before(pages: WebBackForwardList): String? =
@@ -72,19 +79,23 @@ internal class Departure(private val webView: WebView, private val stuck: () -> 
 
     private fun again(leaving: Leaving) {
         leaving.asked += 1
+        leaving.still = 0
         webView.loadUrl(leaving.blank())
         lookLater(leaving, leaving.asked)
     }
 
     /**
-     * Nothing depends on a word that never comes. An old page may take its time to go, since it is
-     * there meanwhile; nobody is to look at an empty one.
+     * Nothing depends on a word that never comes. An old page may take some time to go, since it is
+     * there meanwhile; nobody is to look at an empty one. One whose script never returns hangs.
      */
     private fun lookLater(leaving: Leaving, asked: Int) {
         webView.postDelayed({
             val waits = { this.leaving === leaving && leaving.asked == asked }
             if (waits()) look(patient = !isBlank(webView.copyBackForwardList().currentItem?.url))
-            if (waits()) lookLater(leaving, asked)
+            if (waits()) {
+                leaving.still += 1
+                if (leaving.still < LOOKS) lookLater(leaving, asked) else giveUp(hangs = true)
+            }
         }, PATIENCE)
     }
 
@@ -93,6 +104,8 @@ internal class Departure(private val webView: WebView, private val stuck: () -> 
         private const val BLANK = "about:blank?farad-"
         /** Two are needed; a page that keeps loading itself spoils each. */
         private const val TRIES = 8
+        /** A page that has not gone after so many is not busy but stuck. */
+        private const val LOOKS = 10
         /** Milliseconds. An empty document takes some. */
         private const val PATIENCE = 1000L
 

@@ -4,6 +4,8 @@
 package dev.farad.capacitor
 
 import android.content.Context
+import android.os.Build
+import android.util.Log
 import android.webkit.RenderProcessGoneDetail
 import android.webkit.WebView
 import com.getcapacitor.Bridge
@@ -15,73 +17,100 @@ import com.getcapacitor.WebViewListener
 import com.getcapacitor.annotation.CapacitorPlugin
 import dev.farad.core.Seen
 import java.io.File
+import java.io.IOException
 
 @CapacitorPlugin(name = "Farad")
 class FaradPlugin : Plugin() {
-    private lateinit var core: Core
+    /** There is none where its library does not run. */
+    private var core: Core? = null
 
     /** What the web view was told to begin with; null is the built-in bundle. */
     private var begun: String? = null
     private var listening = false
+    private var inSight = false
+
+    /** The renderer is gone, or about to be: this web view shows nothing any more. */
+    private var lost = false
+    private var replaced = false
 
     // For what cannot be left there is a new web view, which begins with what was decided on.
-    private val departure by lazy { Departure(bridge.webView, ::recreate) }
+    private val departure by lazy { Departure(bridge.webView, ::replaceWebView) }
 
     // Runs on the main thread before the local server exists and before the first page is asked for.
     // What is persisted now is what Capacitor's bridge reads right after.
     override fun load() {
-        core = Core.of(this)
-        begun = core.start(this)
-        BasePath.persist(context, begun)
+        try {
+            core = Core.of(this)
+        } catch (error: LinkageError) {
+            // An app without updates is better than one that ends at every start.
+            Log.e("Farad", "the core does not run on this phone; the built-in bundle is shown", error)
+        }
+        begun = core?.start(this)
+        // Switched off, it leaves the folder to whoever wants it.
+        if (config.configJSON.optBoolean("enabled", true)) BasePath.persist(context, begun)
     }
 
     override fun handleOnStart() {
+        inSight = true
+        if (lost) return recreate()
         if (listening) return
         listening = true
         // Only now: a listener that is added in load() is dropped when the bridge is complete.
         bridge.addWebViewListener(Listener())
         // Whatever made the bridge see it otherwise, the page must be the one that was decided on.
-        if (core.isLive() && served(bridge) != begun) show(begun, false, 0)
+        if (core?.isLive() == true && served(bridge) != begun) show(begun, false, 0)
     }
 
-    override fun handleOnResume() = core.tell(Seen.ACTIVE)
+    override fun handleOnResume() = tell(Seen.ACTIVE)
 
-    override fun handleOnPause() = core.tell(Seen.INACTIVE)
+    override fun handleOnPause() = tell(Seen.INACTIVE)
 
-    override fun handleOnStop() = core.tell(Seen.BACKGROUND)
+    override fun handleOnStop() {
+        inSight = false
+        // What is made anew at once, for a turned phone say, is not out of sight.
+        if (!activity.isChangingConfigurations) tell(Seen.BACKGROUND)
+    }
 
     override fun handleOnDestroy() {
         departure.cancel()
-        core.forget(this)
+        core?.forget(this)
     }
 
-    @PluginMethod fun attach(call: PluginCall) = core.call(call)
+    private fun tell(seen: Seen) {
+        core?.tell(seen)
+    }
 
-    @PluginMethod fun ready(call: PluginCall) = core.call(call)
+    private fun pass(call: PluginCall) {
+        core?.call(call) ?: call.unavailable("the core does not run on this phone")
+    }
 
-    @PluginMethod fun check(call: PluginCall) = core.call(call)
+    @PluginMethod fun attach(call: PluginCall) = pass(call)
 
-    @PluginMethod fun sync(call: PluginCall) = core.call(call)
+    @PluginMethod fun ready(call: PluginCall) = pass(call)
 
-    @PluginMethod fun apply(call: PluginCall) = core.call(call)
+    @PluginMethod fun check(call: PluginCall) = pass(call)
 
-    @PluginMethod fun reload(call: PluginCall) = core.call(call)
+    @PluginMethod fun sync(call: PluginCall) = pass(call)
 
-    @PluginMethod fun reset(call: PluginCall) = core.call(call)
+    @PluginMethod fun apply(call: PluginCall) = pass(call)
 
-    @PluginMethod fun getState(call: PluginCall) = core.call(call)
+    @PluginMethod fun reload(call: PluginCall) = pass(call)
 
-    @PluginMethod fun reportFailure(call: PluginCall) = core.call(call)
+    @PluginMethod fun reset(call: PluginCall) = pass(call)
 
-    @PluginMethod fun getChannel(call: PluginCall) = core.call(call)
+    @PluginMethod fun getState(call: PluginCall) = pass(call)
 
-    @PluginMethod fun setChannel(call: PluginCall) = core.call(call)
+    @PluginMethod fun reportFailure(call: PluginCall) = pass(call)
 
-    @PluginMethod fun setHold(call: PluginCall) = core.call(call)
+    @PluginMethod fun getChannel(call: PluginCall) = pass(call)
 
-    @PluginMethod fun getDeviceInfo(call: PluginCall) = core.call(call)
+    @PluginMethod fun setChannel(call: PluginCall) = pass(call)
 
-    @PluginMethod fun cancel(call: PluginCall) = core.call(call)
+    @PluginMethod fun setHold(call: PluginCall) = pass(call)
+
+    @PluginMethod fun getDeviceInfo(call: PluginCall) = pass(call)
+
+    @PluginMethod fun cancel(call: PluginCall) = pass(call)
 
     // What the core orders. Each may come on any thread.
 
@@ -91,22 +120,43 @@ class FaradPlugin : Plugin() {
      * and be taken for the new one.
      */
     internal fun show(folder: String?, keepRoute: Boolean, launch: Long) = bridge.executeOnMainThread {
-        departure.leave(launch, address(keepRoute), keepRoute) { address ->
+        if (!lost) departure.leave(launch, address(keepRoute), keepRoute) { address ->
             begun = folder
             if (folder == null) bridge.localServer.hostAssets(Bridge.DEFAULT_WEB_ASSET_DIR)
             else bridge.localServer.hostFiles(folder)
-            inOrder { core.shown(launch) }
-            bridge.webView.loadUrl(address)
+            inOrder { core?.shown(launch) }
+            bridge.webView.loadUrl(if (isServed(address, folder)) address else bridge.appUrl)
         }
     }
 
     internal fun reloadPage(keepRoute: Boolean) = bridge.executeOnMainThread {
         // What is to be shown loads a page anyway.
-        if (!departure.isUnderWay) bridge.webView.loadUrl(address(keepRoute))
+        if (!lost && !departure.isUnderWay) {
+            val address = address(keepRoute)
+            // With a fragment, what is shown already would stay as it is.
+            if (address == bridge.webView.url) bridge.webView.reload()
+            else bridge.webView.loadUrl(address)
+        }
     }
 
     /** The web view is dead: a new activity makes a new one, and a new plugin with it. */
-    internal fun recreate() = bridge.executeOnMainThread { activity.recreate() }
+    internal fun recreate() = bridge.executeOnMainThread {
+        lost = true
+        departure.cancel()
+        if (!replaced) activity.recreate()
+        replaced = true
+    }
+
+    /**
+     * The page cannot be left. Where it [hangs], its renderer is ended first: all web views of an app
+     * share one, so a new one would hang with it.
+     */
+    private fun replaceWebView(hangs: Boolean) {
+        lost = true
+        val renderer = if (hangs && Build.VERSION.SDK_INT >= 29) bridge.webView.webViewRenderProcess else null
+        // Its end is told. That, too, is waited for no longer than a second.
+        if (renderer?.terminate() == true) bridge.webView.postDelayed(::recreate, 1000) else recreate()
+    }
 
     /** On the thread of calls: the map of listeners is only safe there. */
     internal fun emit(event: String, data: JSObject, retain: Boolean) = inOrder {
@@ -121,17 +171,35 @@ class FaradPlugin : Plugin() {
 
     /** Where the app's page is loaded: at its start, or at the route of the page that is shown. */
     private fun address(keepRoute: Boolean): String {
-        val origin = bridge.appUrl.trimEnd('/')
         val url = bridge.webView.url.takeIf { keepRoute }.orEmpty()
         return if (url.startsWith("$origin/")) url else bridge.appUrl
     }
+
+    /**
+     * Whether something answers at [address] in [folder], or in the built-in bundle: the app's page does
+     * where the last part of the path has no dot, and otherwise only a file of that name.
+     */
+    private fun isServed(address: String, folder: String?): Boolean {
+        val path = address.substringBefore('#').substringBefore('?').removePrefix(origin)
+        if ('.' !in path.substringAfterLast('/')) return true
+        if (folder != null) return File(folder, path).isFile
+        return try {
+            context.assets.open(Bridge.DEFAULT_WEB_ASSET_DIR + path).close()
+            true
+        } catch (_: IOException) {
+            false
+        }
+    }
+
+    private val origin: String
+        get() = bridge.localUrl.trimEnd('/')
 
     private inner class Listener : WebViewListener() {
         // Comes once the document stands, whoever asked for it.
         override fun onPageStarted(webView: WebView) {
             val pages = webView.copyBackForwardList()
             if (!Departure.isBlank(pages.currentItem?.url)) {
-                inOrder { core.tell(Seen.NAVIGATED) }
+                inOrder { tell(Seen.NAVIGATED) }
                 // Nobody goes back to an empty document, nor to routes of the page before it.
                 val blanks = (0 until pages.size).any { Departure.isBlank(pages.getItemAtIndex(it).url) }
                 if (blanks) webView.clearHistory()
@@ -142,10 +210,18 @@ class FaradPlugin : Plugin() {
         override fun onPageLoaded(webView: WebView) = departure.look()
 
         override fun onRenderProcessGone(webView: WebView, detail: RenderProcessGoneDetail): Boolean {
-            if (!core.isLive()) return false
+            val core = core?.takeIf { it.isLive() } ?: return false
             departure.cancel()
-            // Memory was needed elsewhere: nothing that the bundle did.
-            if (detail.didCrash()) core.rendererGone() else recreate()
+            val known = lost
+            lost = true
+            when {
+                // It was ended because its page could not be left.
+                known -> recreate()
+                detail.didCrash() -> core.rendererGone()
+                // Memory was needed elsewhere: nothing that the bundle did. One that is out of sight
+                // waits until somebody looks: made anew at once, it would be taken again.
+                inSight -> recreate()
+            }
             return true
         }
     }
