@@ -66,26 +66,39 @@ impl Elf {
 
 /// Whether an archive of object files has code for LLVM's optimiser in it, and none for a processor.
 pub(crate) fn is_bitcode(archive: &[u8]) -> bool {
-    let mut rest = archive.strip_prefix(b"!<arch>\n").unwrap_or_default();
     let (mut bitcode, mut other) = (0, 0);
-    while let Some((head, after)) = rest.split_at_checked(60) {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-        let length =
-            head.get(48..58).and_then(|size| text(size).parse().ok()).unwrap_or(usize::MAX);
-        let Some((member, after)) = after.split_at_checked(length) else { break };
+    for (name, member) in members(archive) {
         match member {
             // Rust's own record of the crate, which is an object file too.
-            _ if head.starts_with(b"lib.rmeta") => {}
-            [b'B', b'C', 0xc0, 0xde, ..] => bitcode += 1,
+            _ if name.starts_with(b"lib.rmeta") => {}
+            // By itself, and in the wrapper that Apple's targets have around it.
+            [b'B', b'C', 0xc0, 0xde, ..] | [0xde, 0xc0, 0x17, 0x0b, ..] => bitcode += 1,
             [0x7f, b'E', b'L', b'F', ..] | [0xcf, 0xfa, 0xed, 0xfe, ..] => other += 1,
             _ => {}
         }
-        rest = after.get(length % 2..).unwrap_or_default();
     }
     bitcode > other
 }
 
-/// Bytes of code and data by crate, from what `llvm-nm --print-size --demangle` tells.
+/// The members of an archive by name. In archives of BSD's kind, which Apple's are, a long name stands in
+/// front of the member's bytes and only its length in the head: `#1/20`.
+fn members(archive: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let mut rest = archive.strip_prefix(b"!<arch>\n").unwrap_or_default();
+    let number = |bytes: &[u8]| std::str::from_utf8(bytes).ok()?.trim().parse::<usize>().ok();
+    std::iter::from_fn(move || {
+        let (head, after) = rest.split_at_checked(60)?;
+        let length = number(head.get(48..58)?)?;
+        let (member, after) = after.split_at_checked(length)?;
+        rest = after.get(length % 2..).unwrap_or_default();
+        let name = head.get(..16)?;
+        match name.strip_prefix(b"#1/") {
+            Some(length) => member.split_at_checked(number(length)?),
+            None => Some((name, member)),
+        }
+    })
+}
+
+/// Bytes of code and data by crate, from what `llvm-nm --print-size --demangle` tells of ELF.
 pub(crate) fn parts(symbols: &str) -> BTreeMap<String, u64> {
     let mut parts = BTreeMap::new();
     for line in symbols.lines() {
@@ -96,6 +109,46 @@ pub(crate) fn parts(symbols: &str) -> BTreeMap<String, u64> {
         };
         if let Some(size) = size.and_then(|size| u64::from_str_radix(size, 16).ok()) {
             *parts.entry(part(name)).or_default() += size;
+        }
+    }
+    parts
+}
+
+/// As [`parts`] for Mach-O, which keeps no sizes of symbols: one reaches to the next of its section, or to the
+/// section's end. What has no symbol of its own counts with the one before it.
+///
+/// `symbols` is what `llvm-nm --format=darwin --demangle` tells, `sections` what `llvm-size --format=sysv
+/// --radix=16` does.
+pub(crate) fn parts_by_place(symbols: &str, sections: &str) -> BTreeMap<String, u64> {
+    let hex = |word: &str| u64::from_str_radix(word.trim_start_matches("0x"), 16).ok();
+    // First place of each section, and the one behind it.
+    let sections: Vec<_> = sections
+        .lines()
+        .filter_map(|line| {
+            let words: Vec<_> = line.split_whitespace().collect();
+            let [_, size, place] = words[..] else { return None };
+            Some((hex(place)?, hex(place)?.checked_add(hex(size)?)?))
+        })
+        .collect();
+    // `PLACE (SEGMENT,SECTION) external NAME`, with remarks; several names may have one place.
+    let symbols: BTreeMap<_, _> = symbols
+        .lines()
+        .filter_map(|line| {
+            let (place, rest) = line.split_once(" (__")?;
+            let (_, rest) = rest.split_once(") ")?;
+            let (_, mut name) = rest.split_once("external ")?;
+            for more in ["(was a private external) ", "[no dead strip] ", "[alt entry] "] {
+                name = name.strip_prefix(more).unwrap_or(name);
+            }
+            Some((hex(place)?, name))
+        })
+        .collect();
+    let mut parts = BTreeMap::new();
+    let mut places = symbols.keys().skip(1).copied();
+    for (place, name) in &symbols {
+        let next = places.next().unwrap_or(u64::MAX);
+        if let Some((_, end)) = sections.iter().find(|(from, to)| (from..to).contains(&place)) {
+            *parts.entry(part(name)).or_default() += next.min(*end) - place;
         }
     }
     parts
@@ -146,18 +199,63 @@ mod tests {
         assert!(parse(b"!<arch>\n").is_none());
     }
 
+    const BITCODE: &[u8] = b"BC\xc0\xde1234";
+    const WRAPPED: &[u8] = b"\xde\xc0\x17\x0b1234";
+    const ELF: &[u8] = b"\x7fELF1234";
+    const MACH_O: &[u8] = b"\xcf\xfa\xed\xfe1234";
+
+    fn member(name: &str, bytes: &[u8]) -> Vec<u8> {
+        let odd = if bytes.len() % 2 == 1 { "\n" } else { "" };
+        let head = format!("{name:<48}{:<10}`\n", bytes.len());
+        [head.as_bytes(), bytes, odd.as_bytes()].concat()
+    }
+
+    /// As Apple's tools write it: the name in front of the bytes, filled up with zeros.
+    fn apples(name: &str, bytes: &[u8]) -> Vec<u8> {
+        let mut name = name.as_bytes().to_vec();
+        name.resize(20, 0);
+        member("#1/20", &[&name, bytes].concat())
+    }
+
     #[test]
     fn an_archive_of_machine_code_is_not_for_the_optimiser() {
-        let member = |name: &str, bytes: &[u8]| {
-            [format!("{name:<48}{:<10}`\n", bytes.len()).as_bytes(), bytes].concat()
-        };
         let archive = |bytes: &[u8]| {
-            let record = member("lib.rmeta/", b"\x7fELF of Rust's own");
+            let record = member("lib.rmeta/", b"\x7fELF, of Rust's own");
             [b"!<arch>\n".to_vec(), record, member("a.o/", bytes)].concat()
         };
-        assert!(is_bitcode(&archive(b"BC\xc0\xde1234")));
-        assert!(!is_bitcode(&archive(b"\x7fELF1234")));
+        assert!(is_bitcode(&archive(BITCODE)));
+        assert!(!is_bitcode(&archive(ELF)));
         assert!(!is_bitcode(b""));
+    }
+
+    #[test]
+    fn nor_is_one_of_apples_kind() {
+        let optimised = |members: &[&[u8]]| {
+            let index = apples("__.SYMDEF", &[7; 11]);
+            let record = apples("lib.rmeta", b"\xcf\xfa\xed\xfe, of Rust's own");
+            let members = members.iter().map(|bytes| apples("a.b1c2d3.rcgu.o", bytes));
+            let archive = [b"!<arch>\n".to_vec(), index, record].into_iter().chain(members);
+            is_bitcode(&archive.flatten().collect::<Vec<_>>())
+        };
+        for bitcode in [BITCODE, WRAPPED] {
+            assert!(optimised(&[bitcode]));
+            assert!(optimised(&[bitcode, MACH_O, bitcode]), "assembly is no bitcode anywhere");
+            assert!(!optimised(&[bitcode, MACH_O, MACH_O]));
+        }
+        assert!(!optimised(&[MACH_O]));
+        assert!(!optimised(&[]));
+    }
+
+    #[test]
+    fn an_archive_that_lies_about_lengths_ends_there() {
+        for name in ["#1/99", "#1/x", "#1/-1", "#1/"] {
+            assert_eq!(members(&[&b"!<arch>\n"[..], &member(name, BITCODE)].concat()).count(), 0);
+        }
+        let whole = [&b"!<arch>\n"[..], &member("a.o/", BITCODE)].concat();
+        assert_eq!(members(&whole).count(), 1);
+        for end in 0..whole.len() {
+            assert_eq!(members(&whole[..end]).count(), 0);
+        }
     }
 
     #[test]
@@ -170,5 +268,26 @@ mod tests {
         let parts = parts(told);
         assert_eq!(parts["rustls"], 0x30);
         assert_eq!((parts["zstd"], parts["farad"], parts["other"]), (4, 2, 0xff));
+    }
+    #[test]
+    fn symbols_of_mach_o_reach_to_the_next_of_their_section() {
+        let told = "0000000000004030 (__TEXT,__text) non-external (was a private external) _ZSTD_decompress\n\
+                    0000000000004000 (__TEXT,__text) non-external <rustls::Tls as core::fmt::Debug>::fmt\n\
+                    0000000000004020 (__TEXT,__text) external [no dead strip] _uniffi_farad_fn_x\n\
+                    0000000000004010 (__TEXT,__text) non-external <[rustls::A] as core::B>::c\n\
+                    0000000000008000 (__DATA,__data) non-external ring::TABLE\n\
+                    0000000000008000 (__DATA,__data) non-external ring::TABLE\n\
+                                     (undefined) external _malloc (dynamically looked up)\n";
+        let sections = "a.dylib  :\n\
+                        section             size     addr\n\
+                        __text              0x58   0x4000\n\
+                        __unwind_info     0x103c   0x4080\n\
+                        __data              0xa0   0x8000\n\
+                        Total             0x115c\n";
+        let parts = parts_by_place(told, sections);
+        assert_eq!(parts["rustls"], 0x20);
+        assert_eq!((parts["farad"], parts["zstd"]), (0x10, 0x28));
+        assert_eq!(parts["ring"], 0xa0);
+        assert_eq!(parts.values().sum::<u64>(), 0x58 + 0xa0);
     }
 }

@@ -324,8 +324,15 @@ impl Phone {
         let size = |path: &Path| fs::metadata(path).map(|file| file.len()).unwrap_or(0);
         let whole = size(&stripped);
         println!("   {} bytes stripped, {} as built", whole, size(library));
-        let told = output(&mut tools.llvm("nm", &["--print-size", "--demangle"], linked))?;
-        let mut parts: Vec<_> = binary::parts(&told).into_iter().collect();
+        let told = |name: &str, args: &[&str]| output(&mut tools.llvm(name, args, linked));
+        let parts = match self.kind {
+            Kind::Elf => binary::parts(&told("nm", &["--print-size", "--demangle"])?),
+            Kind::MachO => binary::parts_by_place(
+                &told("nm", &["--format=darwin", "--demangle"])?,
+                &told("size", &["--format=sysv", "--radix=16"])?,
+            ),
+        };
+        let mut parts: Vec<_> = parts.into_iter().collect();
         parts.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
         for (part, bytes) in parts.iter().take(12) {
             println!("   {bytes:>9} {part}");
