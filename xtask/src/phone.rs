@@ -51,9 +51,13 @@ pub(crate) fn standard_library_if_there(cargo: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// For what is C, beside the optimisation of [`PROFILE`]: zstd's second way to decode, which pays for
-/// itself beyond 16 MB of history, is left out. No frame of a pack has so much.
-pub(crate) const C: &str = "-DZSTD_FORCE_DECOMPRESS_SEQUENCES_SHORT";
+/// For what is C, beside the optimisation of [`PROFILE`]. Both are zstd's own switches for small decoders.
+///
+/// - Its second way to decode sequences, which pays for itself beyond 16 MB of history, is left out. No frame
+///   of a pack has so much.
+/// - So is its second way to decode Huffman codes, two symbols at a time; the other reads all that this one
+///   does.
+pub(crate) const C: &str = "-DZSTD_FORCE_DECOMPRESS_SEQUENCES_SHORT -DHUF_FORCE_DECOMPRESS_X1";
 
 /// For Android, after the `--`.
 ///
