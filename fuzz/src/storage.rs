@@ -73,5 +73,8 @@ pub fn apk(data: &[u8]) -> bool {
     let place = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(place.path(), data).unwrap();
     let Ok(apk) = Apk::open(place.path(), APK_PREFIX) else { return false };
-    apk.read("assets/public/index.html", 1 << 20).is_some()
+    // Stored and deflated, in the seeds.
+    let [page, _script] =
+        ["index.html", "app.js"].map(|name| apk.read(&format!("{APK_PREFIX}{name}"), 1 << 20));
+    page.is_some()
 }

@@ -323,6 +323,19 @@ fn storage(add: Add<'_>) {
     let apk = apk.finish().unwrap().into_inner();
     add("apk/good", &apk);
     add("apk/bad-end", &apk[..apk.len() - 8]);
+    // What the directory states of the first entry (APPNOTE 4.3.12).
+    let directory = apk.windows(4).position(|bytes| bytes == b"PK\x01\x02").unwrap();
+    for (name, at, byte) in [
+        ("encrypted", 8, 1),
+        ("method", 10, 12),
+        ("checksum", 16, 0),
+        ("length", 24, 0),
+        ("place", 42, 1),
+    ] {
+        let mut changed = apk.clone();
+        changed[directory + at] = byte;
+        add(&format!("apk/bad-{name}"), &changed);
+    }
 }
 
 fn words(add: Add<'_>) {

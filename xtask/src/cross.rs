@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use crate::shell::{self, Result, command, root, run_lines};
 
 /// No other run includes these targets.
-pub(crate) const TESTS: [&str; 4] = ["--test", "cross", "--test", "cross_seal"];
+pub(crate) const TESTS: [&str; 6] =
+    ["--test", "cross", "--test", "cross_apk", "--test", "cross_seal"];
 
 /// Runs the tests, their output handed to `each`.
 pub(crate) fn run(each: impl FnMut(&str)) -> Result<()> {
