@@ -3,7 +3,7 @@
 
 use std::io::{self, Read};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustls::crypto::{CryptoProvider, KeyProvider, ring};
 use rustls::pki_types::PrivateKeyDer;
@@ -12,7 +12,8 @@ use ureq::http::Uri;
 use ureq::tls::TlsConfig;
 use ureq::{Agent, Body};
 
-use super::pace::{Pace, Watch};
+use super::line::{Lent, Lines};
+use super::pace::Pace;
 use crate::error::{Error, Result};
 use crate::progress::Cancel;
 
@@ -43,12 +44,12 @@ pub struct HttpOptions {
     pub silence: Option<Duration>,
 }
 
-/// An agent that follows so many redirects; none of them from https to http.
-pub(super) fn agent(options: &HttpOptions, secure: bool, redirects: u32) -> Agent {
+/// Lines that follow no redirect by themselves: the body of one would be read to its end.
+pub(super) fn lines(options: &HttpOptions, secure: bool) -> Lines {
     let silence = options.silence.unwrap_or(SILENCE);
-    Agent::config_builder()
+    let config = Agent::config_builder()
         .https_only(secure)
-        .max_redirects(redirects)
+        .max_redirects(0)
         .http_status_as_error(false)
         .tls_config(tls(options.min_tls))
         .timeout_connect(Some(CONNECT))
@@ -60,8 +61,8 @@ pub(super) fn agent(options: &HttpOptions, secure: bool, redirects: u32) -> Agen
         .accept("*/*")
         .accept_encoding("identity")
         .max_response_header_size(16 << 10)
-        .build()
-        .new_agent()
+        .build();
+    Lines::new(config)
 }
 
 /// A body that ends one byte past the limit, or when it comes too slowly, or when the caller
@@ -69,28 +70,24 @@ pub(super) fn agent(options: &HttpOptions, secure: bool, redirects: u32) -> Agen
 pub(super) struct Capped {
     inner: ureq::BodyReader<'static>,
     left: u64,
-    watch: Watch,
-    cancel: Cancel,
+    line: Lent,
 }
 
 impl Capped {
-    /// The body of an answer that may have `limit` bytes.
-    pub(super) fn new(body: Body, limit: u64, pace: Pace, cancel: &Cancel) -> Self {
+    /// The body of an answer that may have `limit` bytes, which comes over `line`.
+    pub(super) fn new(body: Body, limit: u64, pace: Pace, line: Lent) -> Self {
+        line.content(pace);
         // ureq's own limit would say less clearly what was too long; this one is out of its way.
         let inner = body.into_with_config().limit(u64::MAX).reader();
-        Self { inner, left: limit, watch: Watch::new(pace), cancel: cancel.clone() }
+        Self { inner, left: limit, line }
     }
 }
 
 impl Read for Capped {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.cancel.check().is_err() {
-            return Err(io::Error::other("cancelled"));
-        }
-        let asked = Instant::now();
         let count = self.inner.read(buffer)?;
-        if count > 0 && !self.watch.came(count as u64, asked.elapsed()) {
-            return Err(io::ErrorKind::TimedOut.into());
+        if count > 0 {
+            self.line.check()?;
         }
         // One byte more than the limit may be seen, so that the reader can tell "too long" from
         // "just as long"; after that the connection is dropped.
@@ -166,15 +163,14 @@ impl KeyProvider for NoClientKeys {
 }
 
 /// What the app's developer can act on; no URL, since it may hold a token.
-pub(super) fn unreachable(error: &ureq::Error) -> Error {
+pub(super) fn unreachable(error: &ureq::Error, cancel: &Cancel) -> Error {
+    if let Err(cancelled) = cancel.check() {
+        return cancelled;
+    }
     let text = match error {
         ureq::Error::HostNotFound => "the host's name is not known".to_owned(),
         ureq::Error::ConnectionFailed => "no connection".to_owned(),
         ureq::Error::Timeout(_) => "the server does not answer".to_owned(),
-        ureq::Error::TooManyRedirects | ureq::Error::RedirectFailed => {
-            "the server redirects too often".to_owned()
-        }
-        ureq::Error::RequireHttpsOnly(_) => "the server redirects to plain http".to_owned(),
         ureq::Error::Io(error) => error.to_string(),
         ureq::Error::Rustls(error) => format!("TLS: {error}"),
         ureq::Error::Tls(detail) => format!("TLS: {detail}"),

@@ -2,11 +2,13 @@
 
 use std::time::UNIX_EPOCH;
 
-use ureq::http::{StatusCode, header};
-use ureq::{Agent, Body};
+use ureq::Body;
+use ureq::http::{StatusCode, Uri, header};
 
-use super::agent::{Capped, HttpOptions, Place, agent, check_url, unreachable};
+use super::agent::{Capped, HttpOptions, Place, check_url, lines, unreachable};
+use super::line::{Lent, Lines};
 use super::pace::Pace;
+use super::redirect::{is_redirect, target};
 use super::{Part, Request, Response, Transport};
 use crate::error::{Error, Result};
 use crate::progress::Cancel;
@@ -17,9 +19,11 @@ const REDIRECTS: u32 = 3;
 
 /// A repository behind one base URL.
 pub struct Http {
-    agent: Agent,
+    lines: Lines,
     base: String,
     pace: Pace,
+    /// Redirects that one request follows.
+    redirects: u32,
     /// Nobody on the way can change an answer's headers: https, or this machine.
     sealed_off: bool,
 }
@@ -34,9 +38,51 @@ impl Http {
     pub fn new(base: &str, options: &HttpOptions) -> Result<Self> {
         let Place { secure, local } = check_url(base, options.allow_plain)?;
         // Away from plain http a redirect could lead anywhere on this machine's network.
-        let agent = agent(options, secure, if secure { REDIRECTS } else { 0 });
-        let base = base.trim_end_matches('/').to_owned();
-        Ok(Self { agent, base, pace: options.pace, sealed_off: secure || local })
+        let redirects = if secure { REDIRECTS } else { 0 };
+        let (lines, base) = (lines(options, secure), base.trim_end_matches('/').to_owned());
+        Ok(Self { lines, base, pace: options.pace, redirects, sealed_off: secure || local })
+    }
+
+    /// Follows redirects as https does, where a test has a server without TLS.
+    #[cfg(test)]
+    pub(super) fn following(self) -> Self {
+        Self { redirects: REDIRECTS, ..self }
+    }
+
+    /// The answer at the end of all redirects; of none of them is the body read.
+    fn answer(
+        &self,
+        line: &Lent,
+        request: &Request<'_>,
+        cancel: &Cancel,
+    ) -> Result<ureq::http::Response<Body>> {
+        let mut uri = format!("{}/{}", self.base, request.path)
+            .parse::<Uri>()
+            .map_err(|_| Error::Network(format!("{}: no URL has such a path", request.path)))?;
+        let mut left = self.redirects;
+        loop {
+            let mut call = line.agent(request.limit, cancel).get(&uri);
+            if let Some(etag) = request.etag {
+                call = call.header(header::IF_NONE_MATCH, etag);
+            }
+            if let Some(Part { from, to }) = request.part {
+                call = call.header(header::RANGE, format!("bytes={from}-{}", to.saturating_sub(1)));
+                if let Some(etag) = request.if_range {
+                    call = call.header(header::IF_RANGE, etag);
+                }
+            }
+            let response = call.call().map_err(|error| unreachable(&error, cancel))?;
+            let location = response.headers().get(header::LOCATION);
+            match location.and_then(|location| location.to_str().ok()) {
+                Some(location) if self.redirects > 0 && is_redirect(response.status()) => {
+                    left = left.checked_sub(1).ok_or_else(|| {
+                        Error::Network("the server redirects too often".to_owned())
+                    })?;
+                    uri = target(&uri, location)?;
+                }
+                _ => return Ok(response),
+            }
+        }
     }
 
     fn found(
@@ -44,7 +90,7 @@ impl Http {
         response: ureq::http::Response<Body>,
         request: &Request<'_>,
         part: Option<Part>,
-        cancel: &Cancel,
+        line: Lent,
     ) -> Result<Response> {
         let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
         // Nothing of ours is compressed on the way: a proxy that does it anyway would hand a bomb
@@ -76,7 +122,7 @@ impl Http {
         }
         let etag = header(header::ETAG).filter(|etag| etag.len() <= 256).map(str::to_owned);
         let date = header(header::DATE).filter(|_| self.sealed_off).and_then(http_date);
-        let body = Capped::new(response.into_body(), limit, self.pace, cancel);
+        let body = Capped::new(response.into_body(), limit, self.pace, line);
         Ok(Response::Found { etag, date, from, body: Box::new(body) })
     }
 }
@@ -111,21 +157,12 @@ fn http_date(text: &str) -> Option<UnixTime> {
 impl Transport for Http {
     fn get(&self, request: &Request<'_>, cancel: &Cancel) -> Result<Response> {
         cancel.check()?;
-        let mut call = self.agent.get(format!("{}/{}", self.base, request.path));
-        if let Some(etag) = request.etag {
-            call = call.header(header::IF_NONE_MATCH, etag);
-        }
-        if let Some(Part { from, to }) = request.part {
-            call = call.header(header::RANGE, format!("bytes={from}-{}", to.saturating_sub(1)));
-            if let Some(etag) = request.if_range {
-                call = call.header(header::IF_RANGE, etag);
-            }
-        }
-        let response = call.call().map_err(|error| unreachable(&error))?;
+        let line = self.lines.lend();
+        let response = self.answer(&line, request, cancel)?;
         match response.status() {
-            StatusCode::OK => self.found(response, request, None, cancel),
+            StatusCode::OK => self.found(response, request, None, line),
             StatusCode::PARTIAL_CONTENT if request.part.is_some() => {
-                self.found(response, request, request.part, cancel)
+                self.found(response, request, request.part, line)
             }
             StatusCode::NOT_MODIFIED if request.etag.is_some() => Ok(Response::NotModified),
             // Buckets say 403 for what they do not hold.

@@ -2,7 +2,8 @@
 //!
 //! Enters: a path within the repository. Leaves: a stream of unverified bytes, cut off at the limit
 //! the caller sets. Refuses: plain http except to this machine, redirects to it, TLS below 1.3
-//! unless configured, compressed answers, answers that are longer or slower than they may be.
+//! unless configured, compressed answers, answers that are longer or slower than they may be, be it by
+//! bytes that no reader sees (`line`).
 
 #[cfg(feature = "net")]
 mod agent;
@@ -10,7 +11,11 @@ mod backoff;
 #[cfg(feature = "net")]
 mod http;
 #[cfg(feature = "net")]
+mod line;
+#[cfg(feature = "net")]
 mod pace;
+#[cfg(feature = "net")]
+mod redirect;
 #[cfg(feature = "net")]
 mod sink;
 

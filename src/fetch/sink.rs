@@ -3,11 +3,11 @@
 //! Enters: a batch of events as JSON. Leaves: the answer's body, unjudged. Refuses: plain http
 //! except to this machine, redirects, answers that are too long, and any status but 200.
 
-use ureq::Agent;
 use ureq::http::{StatusCode, header};
 
-use super::agent::{Capped, HttpOptions, agent, check_url, unreachable};
+use super::agent::{Capped, HttpOptions, check_url, lines, unreachable};
 use super::http::retry_after;
+use super::line::Lines;
 use super::pace::Pace;
 use super::{Sink, read_all};
 use crate::error::{Error, Result};
@@ -18,7 +18,7 @@ const NAME: &str = "events";
 
 /// A URL that takes events.
 pub struct HttpSink {
-    agent: Agent,
+    lines: Lines,
     url: String,
     pace: Pace,
 }
@@ -32,16 +32,18 @@ impl HttpSink {
     pub fn new(url: &str, options: &HttpOptions) -> Result<Self> {
         let place = check_url(url, options.allow_plain)?;
         // Where a sign-in or a new host stands in the way, events wait.
-        let agent = agent(options, place.secure, 0);
-        Ok(Self { agent, url: url.to_owned(), pace: options.pace })
+        let lines = lines(options, place.secure);
+        Ok(Self { lines, url: url.to_owned(), pace: options.pace })
     }
 }
 
 impl Sink for HttpSink {
     fn post(&self, batch: &[u8], limit: u64, cancel: &Cancel) -> Result<Vec<u8>> {
         cancel.check()?;
-        let call = self.agent.post(&self.url).header(header::CONTENT_TYPE, "application/json");
-        let response = call.send(batch).map_err(|error| unreachable(&error))?;
+        let line = self.lines.lend();
+        let call = line.agent(limit, cancel).post(&self.url);
+        let call = call.header(header::CONTENT_TYPE, "application/json");
+        let response = call.send(batch).map_err(|error| unreachable(&error, cancel))?;
         if response.status() != StatusCode::OK {
             return Err(Error::Http {
                 status: response.status().as_u16(),
@@ -49,7 +51,7 @@ impl Sink for HttpSink {
                 file: NAME.to_owned(),
             });
         }
-        let body = Capped::new(response.into_body(), limit, self.pace, cancel);
+        let body = Capped::new(response.into_body(), limit, self.pace, line);
         read_all(Box::new(body), NAME, limit)
     }
 }
