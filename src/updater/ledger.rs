@@ -5,8 +5,8 @@
 //! signed ones, a blob that is missing, a document that breaks its format) is tried again after a
 //! quarter of an hour, then after twice as long each time, up to a day; a connection that breaks
 //! costs no waiting. A day moves at most three times the largest pack that was fetched in it: a small
-//! release may follow a large one at once, and offers that flap do not empty anybody's contract. A server that asks for patience with
-//! metadata gets up to an hour: more would keep a revocation from the phone. The rules are pure;
+//! release may follow a large one at once, and offers that flap do not empty anybody's contract. What a check looks
+//! into counts too. A server that asks for patience with metadata gets up to an hour: more would keep a revocation from the phone. The rules are pure;
 //! the file they are kept in is a hint: without it everything is allowed.
 
 use serde::{Deserialize, Serialize};
@@ -55,7 +55,11 @@ pub(super) struct Allowance {
 }
 
 impl Allowance {
-    /// For looking at what a release would take; what comes of it is counted all the same.
+    /// For what asks nobody.
+    pub(super) const NOTHING: Self = Self { bytes: 0, renewed_in: 0 };
+
+    /// For tests of what goes on within it.
+    #[cfg(test)]
     pub(super) const UNLIMITED: Self = Self { bytes: u64::MAX, renewed_in: 0 };
 
     /// Bytes.
@@ -136,6 +140,21 @@ impl Ledger {
     pub(super) fn note<T>(
         &mut self,
         now: UnixTime,
+        of: (BundleId, u64),
+        bytes: u64,
+        outcome: &Result<T>,
+    ) {
+        self.note_look(now, of, bytes, outcome);
+        if outcome.is_ok() {
+            (self.failures, self.not_before) = (0, 0);
+        }
+    }
+
+    /// Notes how a look into `release` ended. That it went well proves nothing of the rest: what
+    /// failed before stays counted.
+    pub(super) fn note_look<T>(
+        &mut self,
+        now: UnixTime,
         (release, pack): (BundleId, u64),
         bytes: u64,
         outcome: &Result<T>,
@@ -150,7 +169,6 @@ impl Ledger {
             (self.release, self.failures, self.not_before) = (Some(release), 0, 0);
         }
         match outcome {
-            Ok(_) => (self.failures, self.not_before) = (0, 0),
             Err(error) if is_its_own_fault(error) => {
                 let wait =
                     FIRST_WAIT.saturating_mul(1_u64.checked_shl(self.failures).unwrap_or(DAY));
@@ -160,7 +178,7 @@ impl Ledger {
             Err(Error::Http { retry_after: Some(wish), .. }) => {
                 self.not_before = now.saturating_add((*wish).min(DAY));
             }
-            Err(_) => {}
+            _ => {}
         }
     }
 }
@@ -225,6 +243,18 @@ mod tests {
         let busy = Error::Http { status: 503, retry_after: Some(4000), file: String::new() };
         ledger.note(at(0), (id("a"), PACK), 1, &Err::<(), _>(busy));
         assert_eq!(wait(&ledger, at(0)), 4000);
+    }
+
+    #[test]
+    fn a_look_that_went_well_forgives_nothing() {
+        let mut ledger = Ledger::default();
+        ledger.note(at(0), (id("a"), PACK), 1, &fault());
+        let rested = at(15 * 60);
+        ledger.note_look(rested, (id("a"), PACK), 3, &Ok(()));
+        assert!(ledger.allowance(rested, id("a"), PACK).is_ok());
+        ledger.note_look(rested, (id("a"), PACK), 2, &fault());
+        assert_eq!(wait(&ledger, rested), 30 * 60, "the second failure in a row");
+        assert_eq!(ledger.bytes, 6);
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod meter;
 mod notice;
 mod pack;
 mod policies;
+mod preview;
 mod remote;
 mod spool;
 mod story;

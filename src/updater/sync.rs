@@ -89,7 +89,8 @@ pub enum Step<'a> {
 impl Updater {
     /// Asks what is new; changes no bundle. Blocks; a few requests, one if nothing changed. Where no
     /// patch leads here, index and layout are fetched to tell the bytes; a sync has them then. Notes
-    /// are fetched where there are any.
+    /// are fetched where there are any. Where a sync would be too early for the release, neither is: the
+    /// bytes are the most that it can be.
     ///
     /// # Errors
     /// Network, trust and storage errors. What runs goes on running.
@@ -109,8 +110,7 @@ impl Updater {
         let seen = self.look(remote)?;
         let mut found = self.outcome(&seen)?;
         if let Some(candidate) = self.to_fetch(&seen) {
-            found.bytes = self.estimate(candidate, remote, true)?;
-            found.notes = self.notes(candidate, remote)?;
+            (found.bytes, found.notes) = self.preview(candidate, remote)?;
         }
         found.requests = remote.requests;
         Ok(found)
@@ -167,7 +167,7 @@ impl Updater {
         story.checked(&done, remote);
         if done.status == Status::Available {
             if let Some(candidate) = self.to_fetch(&seen) {
-                let bytes = self.estimate(candidate, remote, false)?;
+                let bytes = self.at_most(candidate, remote)?;
                 watch(Step::Found(&Synced { bytes, ..done.clone() }));
             }
             let progress = &mut |so_far| watch(Step::Progress(so_far));
@@ -256,29 +256,6 @@ impl Updater {
         }
     }
 
-    /// Bytes that fetching it takes; unless `look` is set, at most so many.
-    fn estimate(&self, candidate: &Candidate, remote: &mut Remote<'_>, look: bool) -> Result<u64> {
-        self.installing(candidate, remote, Allowance::UNLIMITED, &mut |_| (), |install| {
-            install.estimate(&candidate.manifest, look)
-        })
-    }
-
-    /// The publisher's notes on a release. Without them a check is of use all the same.
-    fn notes(&self, candidate: &Candidate, remote: &mut Remote<'_>) -> Result<Option<String>> {
-        let notes =
-            self.installing(candidate, remote, Allowance::UNLIMITED, &mut |_| (), |install| {
-                install.notes(&candidate.manifest)
-            });
-        match notes {
-            Err(Error::Cancelled) => Err(Error::Cancelled),
-            Err(error) => {
-                log::warn!("the notes of a release are not to be had: {error}");
-                Ok(None)
-            }
-            notes => notes,
-        }
-    }
-
     fn chosen(&self, seen: &Seen) -> Which {
         let offer = match seen.choice {
             Choice::Take(at) => seen.rollout.offers.get(at),
@@ -338,7 +315,7 @@ impl Updater {
     }
 
     /// Gathers what fetching a release needs.
-    fn installing<T>(
+    pub(super) fn installing<T>(
         &self,
         candidate: &Candidate,
         remote: &mut Remote<'_>,

@@ -56,13 +56,14 @@ pub(super) fn fetch(
     let mut tries = remote.tries();
     // A beginning of an earlier run may be the one to blame.
     let mut pieced = held(disk, blob)? > 0;
+    let mut furthest = held(disk, blob)?;
     loop {
         let came = held(disk, blob)?;
         pieced |= came > 0;
         let fetched = if came == blob.length {
             Ok(())
         } else {
-            append(disk, blob, what, came, remote, meter)
+            append(disk, blob, what, (came, &mut furthest), remote, meter)
         };
         match fetched {
             Ok(()) if is_right(disk, &file, blob)? => {
@@ -71,6 +72,7 @@ pub(super) fn fetch(
             }
             Ok(()) => {
                 disk.remove_file(&file).map_err(storing)?;
+                furthest = 0;
                 tries -= 1;
                 if tries == 0 {
                     return Err(Error::Digest { what: what.to_owned() });
@@ -87,12 +89,13 @@ pub(super) fn fetch(
     }
 }
 
-/// Asks for what follows the first `from` bytes, and keeps what comes.
+/// Asks for what follows the first `from` bytes, and keeps what comes. Only what leads past `furthest` is
+/// progress: a server that begins anew each time and breaks off is not asked for ever.
 fn append(
     disk: &dyn Disk,
     blob: &Blob,
     what: &str,
-    from: u64,
+    (from, furthest): (u64, &mut u64),
     remote: &mut Remote<'_>,
     meter: &mut Meter<'_>,
 ) -> Result<()> {
@@ -115,7 +118,6 @@ fn append(
         note_version(disk, blob, remote.mirror(), etag).map_err(storing)?;
     }
     let mut left = blob.length - if fresh { 0 } else { from };
-    let mut since = 0;
     let mut chunk = vec![0; CHUNK];
     while left > 0 {
         remote.cancel.check()?;
@@ -129,11 +131,11 @@ fn append(
         out.write_all(chunk.get(..count).unwrap_or_default()).map_err(storing)?;
         left -= count as u64;
         meter.came(count as u64);
-        since += count;
-        if since >= CHUNK {
+        let at = blob.length - left;
+        if at >= furthest.saturating_add(CHUNK as u64) {
             // Not yet verified, but no more of it than was signed can come.
             remote.progress();
-            since = 0;
+            *furthest = at;
         }
     }
     Ok(())
@@ -196,13 +198,14 @@ mod tests {
     struct Short {
         file: Vec<u8>,
         each: usize,
+        ranges: bool,
         requests: Mutex<u32>,
     }
 
     impl Transport for Short {
         fn get(&self, request: &Request<'_>, _: &Cancel) -> Result<Response> {
             *self.requests.lock().unwrap() += 1;
-            let from = request.part.map_or(0, |part| part.from);
+            let from = request.part.filter(|_| self.ranges).map_or(0, |part| part.from);
             let rest = &self.file[from as usize..];
             let body = Cursor::new(rest[..self.each.min(rest.len())].to_vec());
             Ok(Response::Found { etag: None, date: None, from, body: Box::new(body) })
@@ -235,7 +238,12 @@ mod tests {
     /// Fetches over connections of `each` bytes with one wait in a row; the result, the requests
     /// and the waits.
     fn over(disk: &MemoryDisk, file: &[u8], each: usize) -> (Result<Vec<u8>>, u32, u32) {
-        let short = Arc::new(Short { file: file.to_vec(), each, requests: Mutex::new(0) });
+        let ranges = true;
+        from(Short { file: file.to_vec(), each, ranges, requests: Mutex::new(0) }, disk, file)
+    }
+
+    fn from(short: Short, disk: &MemoryDisk, file: &[u8]) -> (Result<Vec<u8>>, u32, u32) {
+        let short = Arc::new(short);
         let mirrors: Vec<Arc<dyn Transport>> = vec![short.clone()];
         let (waits, cancel) = (Waits::default(), Cancel::default());
         let mut remote = Remote::new(&mirrors, 1, &waits, &System, &cancel);
@@ -252,6 +260,16 @@ mod tests {
         let file = noise(700_000);
         let (got, requests, waits) = over(&MemoryDisk::new(), &file, 70_000);
         assert_eq!((got.unwrap(), requests, waits), (file, 10, 9));
+    }
+
+    #[test]
+    fn a_server_that_begins_anew_each_time_is_given_up() {
+        let file = noise(700_000);
+        let short =
+            Short { file: file.clone(), each: 200_000, ranges: false, requests: Mutex::new(0) };
+        let (got, requests, _) = from(short, &MemoryDisk::new(), &file);
+        // What the second answer brought had come with the first.
+        assert_eq!((got.unwrap_err().code(), requests), ("network", 2));
     }
 
     #[test]

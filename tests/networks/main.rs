@@ -12,6 +12,7 @@
 )]
 
 mod answers;
+mod checks;
 #[path = "../attacks/forge.rs"]
 mod forge;
 mod lossy;
