@@ -117,8 +117,8 @@ pub(crate) fn parts(symbols: &str) -> BTreeMap<String, u64> {
 /// As [`parts`] for Mach-O, which keeps no sizes of symbols: one reaches to the next of its section, or to the
 /// section's end. What has no symbol of its own counts with the one before it.
 ///
-/// `symbols` is what `llvm-nm --format=darwin --demangle` tells, `sections` what `llvm-size --format=sysv
-/// --radix=16` does.
+/// `symbols` is what `llvm-nm --format=darwin` tells, its names made readable, `sections` what
+/// `llvm-size --format=sysv --radix=16` does.
 pub(crate) fn parts_by_place(symbols: &str, sections: &str) -> BTreeMap<String, u64> {
     let hex = |word: &str| u64::from_str_radix(word.trim_start_matches("0x"), 16).ok();
     // First place of each section, and the one behind it.

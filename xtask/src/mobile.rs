@@ -327,10 +327,18 @@ impl Phone {
         let told = |name: &str, args: &[&str]| output(&mut tools.llvm(name, args, linked));
         let parts = match self.kind {
             Kind::Elf => binary::parts(&told("nm", &["--print-size", "--demangle"])?),
-            Kind::MachO => binary::parts_by_place(
-                &told("nm", &["--format=darwin", "--demangle"])?,
-                &told("size", &["--format=sysv", "--radix=16"])?,
-            ),
+            Kind::MachO => {
+                // Which nm does not make readable itself: on Apple's systems an underscore precedes each.
+                let symbols = stripped.with_extension("symbols");
+                fs::write(&symbols, told("nm", &["--format=darwin"])?)
+                    .map_err(|error| error.to_string())?;
+                let names = fs::File::open(symbols).map_err(|error| error.to_string())?;
+                let program = format!("llvm-cxxfilt-{}", tools.llvm);
+                binary::parts_by_place(
+                    &output(command(&program, &["--strip-underscore"]).stdin(names))?,
+                    &told("size", &["--format=sysv", "--radix=16"])?,
+                )
+            }
         };
         let mut parts: Vec<_> = parts.into_iter().collect();
         parts.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
