@@ -36,10 +36,24 @@ public class FaradPlugin: CAPPlugin, CAPBridgedPlugin {
     private var renderer: RendererWatch?
     private var observers: [NSObjectProtocol] = []
 
+    /// The plugin that the web view began with, where this one came after it.
+    private var first: FaradPlugin?
+    /// The one that pages reach now, where that is not this one.
+    private weak var latest: FaradPlugin?
+
     // Runs on the main thread, with the router there and before the first page is asked for. The
     // folder is set at every start, the built-in one too: Capacitor may remember one that is gone,
     // and would end the app for it.
     override public func load() {
+        // A page that calls a plugin by the name of its class has Capacitor make another one, which takes
+        // the place of the one that is there. Its page stands, and is no new launch: what the web view
+        // shows stays the first one's affair.
+        if let standing = bridge?.plugin(withName: jsName) as? FaradPlugin, standing !== self {
+            let first = standing.first ?? standing
+            first.latest = self
+            self.first = first
+            return
+        }
         begin()
         guard core.isLive else { return }
         watchApp()
@@ -90,7 +104,8 @@ public class FaradPlugin: CAPPlugin, CAPBridgedPlugin {
             departure.leave(webView, launch: launch, for: address, keepRoute: keepRoute) { [self] address in
                 guard serve(folder) else { return core.rendererGone() }
                 inOrder { $0.core.shown(launch) }
-                webView.load(URLRequest(url: address))
+                guard let page = isServed(address) ? address : self.address(keepRoute: false) else { return }
+                webView.load(URLRequest(url: page))
             }
         }
     }
@@ -99,7 +114,8 @@ public class FaradPlugin: CAPPlugin, CAPBridgedPlugin {
         DispatchQueue.main.async { [self] in
             // What is to be shown loads a page anyway.
             guard !departure.isUnderWay, let address = address(keepRoute: keepRoute) else { return }
-            webView?.load(URLRequest(url: address))
+            // With a fragment, what is shown already would stay as it is.
+            if address == webView?.url { webView?.reload() } else { webView?.load(URLRequest(url: address)) }
         }
     }
 
@@ -115,19 +131,22 @@ public class FaradPlugin: CAPPlugin, CAPBridgedPlugin {
 
     /// On the queue of calls: the list of listeners is only safe there.
     func emit(_ event: String, _ data: [String: Any], retain: Bool) {
-        inOrder { $0.notifyListeners(event, data: data, retainUntilConsumed: retain) }
+        inOrder { ($0.latest ?? $0).notifyListeners(event, data: data, retainUntilConsumed: retain) }
     }
 
     /// Asked before every navigation; `nil` leaves it to others, and Capacitor hands pages that are
     /// not the app's to the system.
     override public func shouldOverrideLoad(_ action: WKNavigationAction) -> NSNumber? {
-        departure.expects(action) ? false : nil
+        (first ?? self).departure.expects(action) ? false : nil
     }
 
     // Pages.
 
     private func begin() {
-        if serve(core.start(self)) { return }
+        let folder = core.start(self)
+        // Switched off, it leaves the folder to whoever wants it.
+        if getConfig().getConfigJSON()["enabled"] as? Bool == false { return }
+        if serve(folder) { return }
         // Capacitor ends the app where there is nothing at the place that it is to load. The
         // built-in page stands in until the core has decided anew.
         _ = serve(nil)
@@ -152,6 +171,13 @@ public class FaradPlugin: CAPPlugin, CAPBridgedPlugin {
         var origin = config.serverURL.absoluteString
         if origin.hasSuffix("/") { origin.removeLast() }
         return shown.absoluteString.hasPrefix(origin + "/") ? shown : config.appStartServerURL
+    }
+
+    /// Whether something answers at `address` in the folder that is served: the app's page does where the
+    /// last part of the path has no dot, and otherwise only a file of that name.
+    private func isServed(_ address: URL) -> Bool {
+        guard address.lastPathComponent.contains("."), let folder = bridge?.config.appLocation else { return true }
+        return FileManager.default.fileExists(atPath: folder.appendingPathComponent(address.path).path)
     }
 
     /// Runs in the order in which this thread and calls of pages come. A page's call waits in the

@@ -35,15 +35,25 @@ open class CapacitorBridge: NSObject, CAPBridgeProtocol {
         super.init()
         delegate.bridge = self
         view.navigationDelegate = delegate
-        for type in types {
-            let plugin = type.init()
-            (plugin.bridge, plugin.webView, plugin.name) = (self, view, plugin.jsName)
-            plugins.append(plugin)
-            plugin.load()
-        }
+        types.forEach(loadPlugin)
         let start = config.appStartPath.map { config.appLocation.appendingPathComponent($0) } ?? config.appLocation
         precondition(FileManager.default.fileExists(atPath: start.path), "Capacitor ends the app")
         view.load(URLRequest(url: config.appStartServerURL))
+    }
+
+    /// Also for a page that calls a class by its name: the new one takes the place of the old one.
+    // CapacitorBridge.swift: func loadPlugin(type: CAPPlugin.Type) -> CapacitorPlugin? {
+    public func loadPlugin(type: (CAPPlugin & CAPBridgedPlugin).Type) {
+        let plugin = type.init()
+        (plugin.bridge, plugin.webView, plugin.name) = (self, view, plugin.jsName)
+        plugin.load()
+        plugins.removeAll { $0.jsName == plugin.jsName }
+        plugins.append(plugin)
+    }
+
+    // CapacitorBridge.swift: @objc public func plugin(withName: String) -> CAPPlugin? {
+    public func plugin(withName: String) -> CAPPlugin? {
+        plugins.first { $0.jsName == withName }
     }
 
     // CapacitorBridge.swift: public func setServerBasePath(_ path: String) {

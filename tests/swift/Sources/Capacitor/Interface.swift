@@ -149,6 +149,8 @@ public protocol CAPBridgeProtocol: AnyObject {
     var webView: WKWebView? { get }
     // CAPBridgeProtocol.swift: func setServerBasePath(_ path: String)
     func setServerBasePath(_ path: String)
+    // CAPBridgeProtocol.swift: func plugin(withName: String) -> CAPPlugin?
+    func plugin(withName: String) -> CAPPlugin?
 }
 
 extension Notification.Name {

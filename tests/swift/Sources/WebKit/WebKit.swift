@@ -100,6 +100,13 @@ open class WKWebView: NSObject {
 
     @discardableResult
     public func load(_ request: URLRequest) -> WKNavigation? {
+        // Within the document that stands, a fragment loads nothing.
+        let parts = [request.url, standing].map { $0?.absoluteString.components(separatedBy: "#") }
+        if pending == nil, let asked = parts[0], asked.count > 1, asked[0] == parts[1]?[0] { return nil }
+        return loadAnew(request)
+    }
+
+    private func loadAnew(_ request: URLRequest) -> WKNavigation? {
         pending = request.url
         return begin(request)
     }
@@ -112,7 +119,7 @@ open class WKWebView: NSObject {
 
     @discardableResult
     public func reload() -> WKNavigation? {
-        standing.flatMap { load(URLRequest(url: $0)) }
+        standing.flatMap { loadAnew(URLRequest(url: $0)) }
     }
 
     /// The page's script loads something.

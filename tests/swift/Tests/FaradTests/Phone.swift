@@ -94,6 +94,8 @@ final class Phone {
     var build = "1"
     var server: URL?
     var startPath: String?
+    /// What Capacitor serves by itself, if that is not the built-in bundle.
+    var web: URL?
     private(set) var bridge: CapacitorBridge!
 
     init(_ shop: Shop, _ settings: [String: any JSValue]) throws {
@@ -119,7 +121,7 @@ final class Phone {
             bundleId: "com.example.shop.debug", support: support, library: library)
         UIApplication.shared.become(.inactive)
         bridge = CapacitorBridge(
-            web: App.main.web, plugins: ["Farad": settings], server: server, startPath: startPath,
+            web: web ?? App.main.web, plugins: ["Farad": settings], server: server, startPath: startPath,
             types: [FaradPlugin.self])
         UIApplication.shared.become(.active)
         settle()

@@ -147,6 +147,62 @@ final class PluginTests: XCTestCase {
         XCTAssertEqual(try phone.ask("sync")["status"] as? String, "blocked")
     }
 
+    func testAPluginThatAPageHasMadeBeginsNothing() throws {
+        let shop = try Shop()
+        try shop.release("1.0.0")
+        let phone = try Phone(shop, settings(shop)).start()
+        try phone.ask("sync")
+        for _ in 0..<3 { phone.bridge.loadPlugin(type: FaradPlugin.self) }
+        // What waits was not begun under the old page, and none of its launches is used up.
+        XCTAssertEqual(phone.page, "built in")
+        XCTAssertEqual(version(try phone.ask("getState")["next"]), "1.0.0")
+        let heard = phone.hear("beforeReload")
+        try phone.replaced { XCTAssertEqual(try phone.ask("apply")["applying"] as? Bool, true) }
+        XCTAssertEqual(phone.page, "1.0.0")
+        XCTAssertEqual(heard.events.count, 1)
+        phone.replaced { phone.view.die() }
+        XCTAssertEqual(phone.page, "1.0.0", "its second launch, after one death told once")
+        XCTAssertEqual(version(try phone.ready("page")["current"]), "1.0.0")
+    }
+
+    func testARouteThatLooksLikeAFileIsKeptOnlyWhereThereIsSuchAFile() throws {
+        let shop = try Shop()
+        try shop.release("1.0.0")
+        let phone = try Phone(shop, settings(shop, ["apply": "now", "keepRoute": true])).start()
+        phone.view.go(URL(string: "capacitor://localhost/users/john.doe?tab=1")!)
+        phone.settle()
+        try phone.replaced { try phone.ask("sync") }
+        XCTAssertEqual(phone.page, "1.0.0")
+        XCTAssertEqual(phone.view.standing?.absoluteString, "capacitor://localhost")
+        _ = try phone.ready("one")
+        try shop.release("1.1.0")
+        phone.view.go(URL(string: "capacitor://localhost/index.html?tab=1")!)
+        phone.settle()
+        try phone.replaced { try phone.ask("sync") }
+        XCTAssertEqual(phone.view.standing?.absoluteString, "capacitor://localhost/index.html?tab=1")
+    }
+
+    func testAPageIsLoadedAnewAlthoughItsAddressEndsInAFragment() throws {
+        let shop = try Shop()
+        let phone = try Phone(shop, settings(shop, ["keepRoute": true])).start()
+        phone.view.go(URL(string: "capacitor://localhost/#/basket")!)
+        phone.settle()
+        let before = phone.view.pages.count
+        try phone.replaced { try phone.ask("reload") }
+        XCTAssertEqual(phone.view.pages.count, before + 1)
+    }
+
+    func testSwitchedOffItLeavesTheFolderToOthers() throws {
+        let shop = try Shop()
+        let phone = try Phone(shop, settings(shop, ["enabled": false]))
+        let other = phone.home.appendingPathComponent("other")
+        try write("another plugin's", to: other.appendingPathComponent("index.html"))
+        phone.web = other
+        phone.start()
+        XCTAssertEqual(phone.page, "another plugin's")
+        XCTAssertEqual(try phone.ask("sync")["status"] as? String, "unavailable")
+    }
+
     func testANewNativeAppRunsWhatItBroughtAlong() throws {
         let shop = try Shop()
         try shop.release("1.0.0")
