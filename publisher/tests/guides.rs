@@ -6,10 +6,14 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::UNIX_EPOCH;
 
-use farad_publisher::serve::Server;
+use farad_publisher::serve::{Faults, Server};
 use serde_json::{Value, json};
 use support::page::{Section, sections};
 use support::{Device, Shop};
@@ -170,33 +174,176 @@ fn production() {
     desk.run(&mut desk.section("In the app"), "", &[]);
     assert!(desk.shop.path("dist/farad-embed.json").exists());
 
-    let mut section = desk.section("Releases by CI");
-    desk.run(&mut section, "keys", &[]);
-    let file = desk.shop.path("farad-keys.txt");
-    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o077, 0, "keys are in it");
-    let keys = fs::read_to_string(file).unwrap();
-    let mut ci = Desk::new(Shop::empty(), "guides/production.md");
-    ci.shop.pull(&desk.shop);
-    let runner = tempfile::tempdir().unwrap();
-    let temp = runner.path().to_str().unwrap().to_owned();
-    let secrets = [
-        ("FARAD_KEYS", keys),
-        ("FARAD_PASSPHRASES", "online: every day\nrelease: in between".to_owned()),
-        ("RUNNER_TEMP", temp),
-        ("VERSION", "v1.1.0".to_owned()),
-    ];
-    ci.builds = 100;
-    ci.run(&mut section, "ci", &secrets);
-    drop(section);
-    assert!(!ci.shop.path("keys").exists());
-    assert_eq!(fs::read_dir(runner.path()).unwrap().count(), 0, "no passphrase stays");
-    assert_eq!(ci.offer()["share"], 1000);
-
-    desk.shop.pull(&ci.shop);
-    desk.run(&mut desk.section("Every day"), "ci-daily", &[]);
-    desk.shop.ok(&["rollout", "production", "--percent", "100"]);
+    desk.shop.release("1.1.0", 1000);
     let server = desk.shop.serve();
     assert_eq!(phone(&desk.shop, &server, "phone", &[]).update()["version"], "1.1.0");
+}
+
+/// A server that keeps a project's history, a hosting, and the secrets of the jobs between them.
+struct Ci {
+    /// The person's own machine.
+    desk: Desk,
+    /// `origin.git`, `hosting`, and what stands in for `npm` and `npx`.
+    place: tempfile::TempDir,
+    /// The keys of releases and of every day, as the jobs get them.
+    secrets: [String; 2],
+    now: Option<u64>,
+}
+
+impl Ci {
+    fn new() -> Self {
+        let mut desk = Desk::new(Shop::empty(), "guides/production.md").with_passphrases();
+        desk.shop.ok(&["init", "--app", support::APP]);
+        let place = tempfile::tempdir().unwrap();
+        fs::create_dir_all(place.path().join("bin")).unwrap();
+        fs::create_dir(place.path().join("hosting")).unwrap();
+        for (name, does) in [("npm", "exit 0"), ("npx", "exec \"$@\"")] {
+            let file = place.path().join("bin").join(name);
+            fs::write(&file, format!("#!/bin/sh\n{does}\n")).unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let mut section = desk.section("Releases by CI");
+        desk.run(&mut section, "keys", &[]);
+        let file = desk.shop.path("farad-keys.txt");
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o077, 0, "keys are in it");
+        let all = fs::read_to_string(&file).unwrap();
+        let online = "tar --create --gzip --directory keys online | base64 --wrap=0";
+        let online = desk.shop.sh(online, &[]);
+        fs::create_dir(desk.shop.path("ci")).unwrap();
+        for (name, file) in [("with-keys", "with-keys.sh"), ("commit", "commit.sh")] {
+            fs::write(desk.shop.path("ci").join(file), section.next(name)).unwrap();
+        }
+        // As rsync would have it: what is there stays, but for the timestamp.
+        let upload = "tar -C updates -cf - . | tar -C \"$REMOTE\" -xf - --skip-old-files\n\
+                      cp updates/metadata/timestamp.json \"$REMOTE/metadata/\"";
+        fs::write(desk.shop.path("ci/upload.sh"), upload).unwrap();
+        let ci = Self { desk, place, secrets: [all, online], now: None };
+        let begun = ci.bash(
+            &ci.desk.shop,
+            "git init --quiet --bare --initial-branch main \"${ORIGIN#file://}\"
+             git init --quiet --initial-branch main .
+             git config user.name person && git config user.email person@example.com
+             git add farad.toml farad-root.json updates ci && git commit --quiet --message Begin
+             git push --quiet \"$ORIGIN\" HEAD:main",
+            &[],
+        );
+        assert!(begun);
+        ci
+    }
+
+    fn at(&self, name: &str) -> String {
+        self.place.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    /// Runs a line as GitHub does. True if it succeeded.
+    fn bash(&self, shop: &Shop, line: &str, variables: &[(&str, &str)]) -> bool {
+        let farad = Path::new(env!("CARGO_BIN_EXE_farad")).parent().unwrap();
+        let path = format!("{}:{}:/usr/bin:/bin", self.at("bin"), farad.display());
+        let mut command = Command::new("bash");
+        command.args(["-e", "-c", line]).current_dir(shop.home.path()).env_clear();
+        command.env("PATH", path).env("HOME", self.place.path());
+        command.env("ORIGIN", format!("file://{}", self.at("origin.git")));
+        command.env("REMOTE", self.at("hosting")).env("RUNNER_TEMP", self.place.path());
+        command.envs(self.now.map(|now| ("FARAD_TEST_NOW", now.to_string())));
+        command.envs(variables.iter().copied());
+        let output = command.output().unwrap();
+        if !output.status.success() {
+            support::say(&format!("{line}: {output:?}"));
+        }
+        output.status.success()
+    }
+
+    /// A fresh clone with a web folder, as a runner has it after its build.
+    fn runner(&self, seed: u64) -> Shop {
+        let shop = Shop::empty();
+        assert!(self.bash(&shop, "git clone --quiet --depth 1 \"$ORIGIN\" .", &[]));
+        shop.web("dist", seed);
+        shop
+    }
+
+    /// Runs the lines of a workflow, up to the first that fails; tells which that was.
+    fn job(&self, shop: &Shop, workflow: &str, tag: &str) -> Option<String> {
+        let [all, online] = &self.secrets;
+        let both = "online: every day\nrelease: in between";
+        let (keys, passphrases) =
+            if workflow == "release" { (all, both) } else { (online, "online: every day") };
+        let variables = [
+            ("VERSION", tag),
+            ("GITHUB_REF_NAME", tag),
+            ("FARAD_KEYS", keys),
+            ("FARAD_PASSPHRASES", passphrases),
+        ];
+        let failed =
+            workflow_lines(workflow).into_iter().find(|line| !self.bash(shop, line, &variables));
+        assert!(!shop.path("keys").exists() && !self.place.path().join("passphrases").exists());
+        failed
+    }
+
+    fn commits(&self) -> usize {
+        let shop = Shop::empty();
+        assert!(self.bash(&shop, "git clone --quiet \"$ORIGIN\" . && git log --oneline > log", &[]));
+        fs::read_to_string(shop.path("log")).unwrap().lines().count()
+    }
+
+    fn hosting(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        support::files(&self.place.path().join("hosting"))
+    }
+
+    /// Every file of the hosting, as a phone would see it.
+    fn verify(&mut self) {
+        self.desk.shop.now = self.now;
+        let server = Server::start(&self.place.path().join("hosting"), 0, Faults::default()).unwrap();
+        self.desk.shop.ok(&["verify", &server.url()]);
+    }
+}
+
+/// The `run` lines of a workflow that stands in the guide.
+fn workflow_lines(name: &str) -> Vec<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let page = fs::read_to_string(root.join("docs/guides/production.md")).unwrap();
+    let (_, rest) = page.split_once(&format!("\n```yaml\nname: {name}\n")).unwrap();
+    let (workflow, _) = rest.split_once("\n```").unwrap();
+    assert!(workflow.contains("concurrency: { group: farad, cancel-in-progress: false }"));
+    let lines: Vec<_> = workflow
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("- run: ").map(str::to_owned))
+        .collect();
+    assert!(lines.len() > 4, "{lines:?}");
+    lines
+}
+
+#[test]
+fn jobs_in_fresh_clones_make_one_history() {
+    let mut ci = Ci::new();
+    for (tag, seed) in [("v1.1.0", 1), ("v1.2.0", 2)] {
+        assert_eq!(ci.job(&ci.runner(seed), "release", tag), None);
+        ci.verify();
+    }
+    assert_eq!(ci.commits(), 3, "every release is kept");
+    let desk = ci.runner(3);
+    let newest = desk.ok(&["history", "production"]);
+    assert!(newest["history"].as_array().unwrap().iter().any(|step| step["sequence"] == 2));
+
+    // A quiet day.
+    let before = ci.hosting();
+    assert_eq!(ci.job(&ci.runner(4), "daily", "main"), None);
+    assert!(ci.commits() == 3 && ci.hosting() == before);
+    // Ten days later there is something to sign.
+    let signed = fs::metadata(ci.place.path().join("hosting/metadata/timestamp.json"));
+    let signed = signed.unwrap().modified().unwrap().duration_since(UNIX_EPOCH).unwrap();
+    ci.now = Some(signed.as_secs() + 10 * 86_400);
+    assert_eq!(ci.job(&ci.runner(5), "daily", "main"), None);
+    assert_eq!(ci.commits(), 4);
+    ci.verify();
+
+    // What somebody else changed meanwhile: the later one reaches no phone.
+    let (first, second) = (ci.runner(6), ci.runner(7));
+    assert_eq!(ci.job(&first, "release", "v1.3.0"), None);
+    let before = ci.hosting();
+    let failed = ci.job(&second, "release", "v1.3.1");
+    assert!(failed.unwrap().contains("commit.sh"));
+    assert!(ci.commits() == 5 && ci.hosting() == before);
+    ci.verify();
 }
 
 #[test]
