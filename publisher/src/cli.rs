@@ -21,6 +21,7 @@ use crate::commands::{
 };
 use crate::failure::{Failure, Result};
 use crate::passphrase::Passphrases;
+use crate::plain;
 use crate::project;
 use crate::serve::{Faults, Server};
 
@@ -139,7 +140,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     match dispatch(&cli) {
         Ok(report) => {
-            let text = if cli.json { report.json.to_string() } else { report.text };
+            let text = if cli.json {
+                plain::shown_json(&report.json.to_string())
+            } else {
+                plain::shown(&report.text)
+            };
             // A reader that went away (a pipe into head) is no failure.
             let _ = writeln!(std::io::stdout(), "{text}");
             ExitCode::from(u8::from(report.failed))
@@ -210,6 +215,7 @@ fn serve(args: &Serve, cli: &Cli) -> Result<Report> {
 
 /// Shows a text and waits for a yes: from a terminal, or from whatever is typed into a pipe.
 fn ask(text: &str) -> bool {
+    let text = plain::shown(text);
     let _ = write!(std::io::stderr(), "{text}\n\nSign this? Type yes: ");
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer).is_ok() && answer.trim() == "yes"
@@ -244,9 +250,9 @@ fn complain(failure: &Failure, json: bool) {
         if let (Some(role), Some(fields)) = (&failure.role, error.as_object_mut()) {
             fields.insert("role".to_owned(), json!(role));
         }
-        println!("{}", json!({ "error": error }));
+        println!("{}", plain::shown_json(&json!({ "error": error }).to_string()));
     } else {
-        eprintln!("farad: {} [{}]", failure.message, failure.code);
+        eprintln!("farad: {} [{}]", plain::one_line(&failure.message), failure.code);
     }
 }
 

@@ -24,6 +24,7 @@ mod passphrase;
 mod patches;
 mod pending;
 mod places;
+mod plain;
 mod project;
 mod repository;
 mod review;

@@ -16,7 +16,7 @@ use crate::failure::{Failure, Result};
 use crate::keys::GROUPS;
 use crate::repository::Repository;
 use crate::temporary::{self, replace};
-use crate::{making, opening, places};
+use crate::{making, opening, places, plain};
 
 /// Its usual name.
 pub(crate) const FILE: &str = "farad.toml";
@@ -114,7 +114,14 @@ impl Project {
                 return Err(broken(format!("channels.{name}.keep lies between 1 and 100")));
             }
         }
+        // They are shown beside what somebody signed.
+        if let Some(holder) = project.holders.values().find(|holder| !plain::is_name(holder)) {
+            return Err(broken(format!("holders: {holder:?} is no name that can be shown")));
+        }
         for (name, recipient) in &project.recipients {
+            if !plain::is_name(name) {
+                return Err(broken(format!("recipients: {name:?} is no name that can be shown")));
+            }
             let mut channels = recipient.channels.iter();
             if let Some(unknown) = channels.find(|name| !project.channels.contains_key(*name)) {
                 return Err(broken(format!("recipients.{name}: there is no channel {unknown:?}")));

@@ -19,6 +19,7 @@ use crate::commands::{Workspace, count, percent};
 use crate::content::{Contents, differences};
 use crate::failure::{Failure, Result};
 use crate::opening::{self, Opener};
+use crate::plain::one_line;
 use crate::project::Project;
 use crate::repository::{Current, Repository, listed_sequences, target_file};
 use crate::roles::{Authority, delegations};
@@ -191,7 +192,7 @@ impl Reviewer<'_> {
         let offered = self.offered(channel)?;
         let mut changes = vec![format!(
             "+ release {} (sequence {}), {} bytes to download, {} unpacked",
-            manifest.version, manifest.sequence, manifest.pack.length, manifest.pack.decoded,
+            one_line(&manifest.version), manifest.sequence, manifest.pack.length, manifest.pack.decoded,
         )];
         changes.extend(self.readers(offered.as_ref(), manifest));
         let Some(index) = opened else {
@@ -204,7 +205,7 @@ impl Reviewer<'_> {
         };
         let against = match (&offered, &old) {
             (Some(offered), Some(_)) => {
-                format!("against {}, which is offered now", offered.version)
+                format!("against {}, which is offered now", one_line(&offered.version))
             }
             _ => "nothing to compare it with is offered now".to_owned(),
         };
@@ -296,7 +297,7 @@ impl Reviewer<'_> {
             let bytes = self.document(listed, &channel.release_path(sequence))?;
             let manifest = Manifest::parse(&bytes, &self.project.app, channel, sequence)?;
             let digest = farad::digest::Digest::of(&bytes).to_string();
-            names.insert(sequence, (digest, manifest.version));
+            names.insert(sequence, (digest, one_line(&manifest.version)));
         }
         Ok(names)
     }

@@ -15,6 +15,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::is_nfc;
 
 use crate::failure::{Failure, Result};
+use crate::plain;
 
 /// A web folder, unpacked if it came as a `.zip`.
 pub(crate) struct WebFolder {
@@ -53,6 +54,9 @@ fn check(index: &Index) -> Result<()> {
     let mut folded: BTreeMap<String, &str> = BTreeMap::new();
     for file in index.files() {
         let path = file.path.as_str();
+        if path.chars().any(plain::turns_text) {
+            return refuse(format!("{path:?} turns the order of its letters; rename the file"));
+        }
         if !is_nfc(path) {
             return refuse(format!("{path:?} is not in Unicode form NFC; rename the file"));
         }

@@ -152,3 +152,36 @@ fn nobody_is_asked_to_sign_what_no_phone_reads() {
         paper["roles"][ROLE]["signed"]["more"] = json!(1);
     });
 }
+
+#[test]
+fn names_that_nobody_signed_write_over_nothing_that_is_shown() {
+    let team = Team::new();
+    let file = team.release();
+    let config = team.bob.path("farad.toml");
+    let untouched = fs::read_to_string(&config).unwrap();
+    assert!(untouched.contains("\"production-releases-1\""));
+    for forged in ["\\u001b[2J\\u001b[H+ a typo", "bob\\nchanges nothing", "\\u202eecila", ""] {
+        let holder = untouched.replace("\"production-releases-1\"", &format!("\"{forged}\""));
+        let key = "key = \"x25519:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"";
+        let recipient = format!("{untouched}\n[recipients.\"{forged}\"]\n{key}\n");
+        for text in [holder, recipient] {
+            assert_ne!(text, untouched);
+            fs::write(&config, text).unwrap();
+            for args in [["sign", &file].as_slice(), &["key", "list"], &["key", "recipient", "list"]] {
+                let said = team.bob.run(args);
+                assert_eq!(said.status.code(), Some(1));
+                let said = String::from_utf8([said.stdout, said.stderr].concat()).unwrap();
+                assert!(said.contains("[config-invalid]"), "{said}");
+                assert!(!said.contains(['\u{1b}', '\u{202e}']), "{said}");
+            }
+        }
+    }
+    fs::write(&config, untouched).unwrap();
+    let holder = ["key", "add", "production", "--no-passphrase", "--holder", "\u{202e}ecila"];
+    team.alice.refuses(&holder, "bad-name", "");
+    // Nor does a file's name.
+    let web = team.alice.web("turned", 3);
+    fs::write(web.join("sj.\u{202e}gnp.exe"), "").unwrap();
+    let release = ["release", "turned", "--channel", "production", "--version", "1.2.0"];
+    team.alice.refuses(&release, "unsafe-path", "turns the order");
+}

@@ -16,6 +16,7 @@ use crate::edit::Edit;
 use crate::failure::{Failure, Result};
 use crate::keys::{self, group, read_public};
 use crate::passphrase::Passphrases;
+use crate::plain;
 use crate::roles::is_offline;
 
 /// Arguments of `farad key add`.
@@ -220,6 +221,10 @@ impl<'a> KeyChange<'a> {
             }
         };
         let holder = holder.map_or(name, str::to_owned);
+        if !plain::is_name(&holder) {
+            let message = format!("{holder:?} is no name that can be shown; pass --holder");
+            return Err(Failure::new("bad-name", message));
+        }
         self.holders.insert(key.id(), holder.clone());
         Ok((key, holder))
     }
