@@ -16,6 +16,7 @@ use crate::failure::{Failure, Result};
 use crate::opening::Opener;
 use crate::pending::check_blob;
 use crate::repository::Repository;
+use crate::temporary;
 
 /// More differences than this are counted, not listed.
 const LISTED: usize = 200;
@@ -42,7 +43,7 @@ impl Contents<'_> {
         let layout = Layout::parse(&layout, &index, &manifest.pack)?;
         let failed =
             |error: std::io::Error| Failure::new("storage", format!("a temporary folder: {error}"));
-        let folder = tempfile::tempdir().map_err(failed)?;
+        let folder = temporary::folder()?;
         let disk = RealDisk::new(folder.path()).map_err(failed)?;
         let mut pieces = Stream::new(self.read(&manifest.pack)?);
         let key = manifest.pack.key(&manifest.app, Object::Pack, content)?;

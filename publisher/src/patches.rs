@@ -28,6 +28,7 @@ use crate::edit::{BlobSource, Edit};
 use crate::failure::{Failure, Result};
 use crate::opening::Opener;
 use crate::repository::{ChannelDocuments, Repository, target_file};
+use crate::temporary;
 
 /// A patch that costs more than this share of what it saves, in percent, is left out.
 const WORTH: u64 = 60;
@@ -226,8 +227,7 @@ fn unpacked(repository: &Repository, app: &AppId, base: &Base) -> Result<Unpacke
     let layout = Layout::parse(&small(&base.layout, Object::Layout)?, &index, &base.pack)?;
     let place = repository.folder.join(base.pack.path());
     let pack = File::open(&place).map_err(|error| Failure::file("opening", &place, &error))?;
-    let folder = tempfile::tempdir()
-        .map_err(|error| Failure::new("storage", format!("a temporary folder: {error}")))?;
+    let folder = temporary::folder()?;
     let disk = RealDisk::scratch(folder.path())
         .map_err(|error| Failure::file("making", folder.path(), &error))?;
     let key = base.key(app, &base.pack, Object::Pack)?;

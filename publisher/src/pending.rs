@@ -135,8 +135,7 @@ pub(crate) fn read(
     }
     let mut change = Change::begun(drafts, paper.builds_on, current)?;
     refuse_altered(project, current, &change)?;
-    let blobs = tempfile::tempdir()
-        .map_err(|error| Failure::new("storage", format!("a temporary folder: {error}")))?;
+    let blobs = temporary::folder()?;
     for role in change.drafts.keys().filter(|role| *role != "root").cloned().collect::<Vec<_>>() {
         read_role(&mut archive, &mut change, &role, (project, repository, current), blobs.path())?;
     }

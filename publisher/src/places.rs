@@ -1,10 +1,11 @@
-//! Where folders really lie, and that no private key lies where everybody could fetch it.
+//! Where folders really lie, and that no private key lies where everybody could fetch it, nor is released.
 
 use std::path::{Component, Path, PathBuf};
 
 use crate::failure::{Failure, Result};
 use crate::keys::GROUPS;
 use crate::opening;
+use crate::project::{PENDING, Project};
 
 /// The folders of a repository: what phones ask for, and what is uploaded.
 pub(crate) const SERVED: [&str; 3] = ["metadata", "targets", "blobs"];
@@ -41,6 +42,31 @@ pub(crate) fn refuse_served(keys: &Path, repository: &Path) -> Result<()> {
             let (folder, repository) = (folder.display(), repository.display());
             let message = format!(
                 "{folder} lies inside the repository {repository}: everybody could fetch the keys"
+            );
+            return Err(Failure::new("unsafe-path", message));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a web folder that holds something of the project's own, or lies in it.
+pub(crate) fn refuse_own(web: &Path, project: &Project, config: &Path) -> Result<()> {
+    let place = real(web)?;
+    let groups = GROUPS.into_iter().chain([opening::GROUP]);
+    let groups = groups.map(|group| project.keys().join(group));
+    let own = [
+        project.keys(),
+        project.repository(),
+        project.base.join(PENDING),
+        project.root_file(),
+        config.to_owned(),
+    ];
+    for own in own.into_iter().chain(groups) {
+        let found = real(&own)?;
+        if found.starts_with(&place) || place.starts_with(&found) {
+            let (web, own) = (web.display(), own.display());
+            let message = format!(
+                "{web} holds {own} or lies in it, and a release is for everybody; name the folder that your web build wrote"
             );
             return Err(Failure::new("unsafe-path", message));
         }

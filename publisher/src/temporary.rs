@@ -5,7 +5,7 @@
 use std::fs::{self, File};
 use std::path::Path;
 
-use tempfile::{Builder, NamedTempFile};
+use tempfile::{Builder, NamedTempFile, TempDir};
 
 use crate::checkpoint;
 use crate::commit::{folder_of, sync_folder_of};
@@ -14,10 +14,28 @@ use crate::failure::{Failure, Result};
 const PREFIX: &str = ".farad-";
 const RANDOM: usize = 6;
 const SUFFIX: &str = ".tmp";
+const FOLDER_SUFFIX: &str = ".unpacked";
 
 /// A new file in a folder, for its owner alone.
 pub(crate) fn new_in(folder: &Path) -> std::io::Result<NamedTempFile> {
     named().tempfile_in(folder)
+}
+
+/// A new folder in a folder, for its owner alone: what is unpacked in it may be sealed for everybody else.
+pub(crate) fn folder_in(folder: &Path) -> Result<TempDir> {
+    let mut builder = named();
+    builder.suffix(FOLDER_SUFFIX);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        builder.permissions(fs::Permissions::from_mode(0o700));
+    }
+    builder.tempdir_in(folder).map_err(|error| Failure::file("making a folder in", folder, &error))
+}
+
+/// The same in the system's folder of temporary files, where nothing removes it after a kill.
+pub(crate) fn folder() -> Result<TempDir> {
+    folder_in(&std::env::temp_dir())
 }
 
 /// Writes a file so that a reader sees all of it or none, in a folder that is made if need be. It is one
@@ -63,15 +81,18 @@ fn named() -> Builder<'static, 'static> {
 /// way.
 pub(crate) fn remove_strays(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
-        if is_file && entry.file_name().to_str().is_some_and(is_ours) {
+        let (name, Ok(kind)) = (entry.file_name(), entry.file_type()) else { continue };
+        let is_ours = |suffix| name.to_str().is_some_and(|name| is_ours(name, suffix));
+        if kind.is_file() && is_ours(SUFFIX) {
             let _ = fs::remove_file(entry.path());
+        } else if kind.is_dir() && is_ours(FOLDER_SUFFIX) {
+            let _ = fs::remove_dir_all(entry.path());
         }
     }
 }
 
-fn is_ours(name: &str) -> bool {
-    let random = name.strip_prefix(PREFIX).and_then(|rest| rest.strip_suffix(SUFFIX));
+fn is_ours(name: &str, suffix: &str) -> bool {
+    let random = name.strip_prefix(PREFIX).and_then(|rest| rest.strip_suffix(suffix));
     random.is_some_and(|random| {
         random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
     })
@@ -88,8 +109,10 @@ mod tests {
         let others = [".tmpAbCdEf", ".farad-notes.tmp", "root.pem", ".farad-.tmp"];
         others.iter().for_each(|name| fs::write(home.path().join(name), "").unwrap());
         fs::create_dir(home.path().join(".farad-AbCdEf.tmp")).unwrap();
+        let folder = folder_in(home.path()).unwrap().keep();
+        fs::write(folder.join("index.html"), "").unwrap();
         remove_strays(home.path());
-        assert!(!stray.exists());
+        assert!(!stray.exists() && !folder.exists());
         assert_eq!(fs::read_dir(home.path()).unwrap().count(), others.len() + 1);
         remove_strays(&home.path().join("none"));
     }

@@ -1,11 +1,12 @@
 //! The web folder of a release: what may be in it.
 //!
-//! Enters: a folder or a `.zip`. Leaves: its index. Refuses: no `index.html`, names that some
-//! platform cannot hold or that collide on one, links, special files, more than half of what a
-//! phone takes.
+//! Enters: a folder or a `.zip`. Leaves: its index, without what file managers leave in folders.
+//! Refuses: no `index.html`, names that some platform cannot hold or that collide on one, links, special
+//! files, more than half of what a phone takes; and what is nobody else's business: the project's own
+//! folders, a history of versions, settings with passwords, private keys.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -14,20 +15,25 @@ use farad::release::{Index, check_path, pack};
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::is_nfc;
 
+use crate::commit::folder_of;
 use crate::failure::{Failure, Result};
-use crate::plain;
+use crate::project::Project;
+use crate::{places, plain, temporary};
 
 /// A web folder, unpacked if it came as a `.zip`.
 pub(crate) struct WebFolder {
     pub(crate) path: PathBuf,
     pub(crate) index: Index,
+    /// How many files were left out.
+    pub(crate) left_out: usize,
     _unpacked: Option<tempfile::TempDir>,
 }
 
 impl WebFolder {
-    /// Opens and checks a web folder or a `.zip` of one.
-    pub(crate) fn open(path: &Path) -> Result<Self> {
-        let unpacked = if path.is_file() { Some(unzip(path)?) } else { None };
+    /// Opens and checks a web folder or a `.zip` of one, for whoever holds the project at `config`.
+    pub(crate) fn open(path: &Path, project: &Project, config: &Path) -> Result<Self> {
+        places::refuse_own(path, project, config)?;
+        let unpacked = if path.is_file() { Some(unzip(path, folder_of(config))?) } else { None };
         let folder = unpacked.as_ref().map_or(path, |folder| folder.path()).to_owned();
         if !folder.is_dir() {
             let message = format!("{} is no folder; build the web app first", path.display());
@@ -38,10 +44,48 @@ impl WebFolder {
                 format!("{} has no index.html; name the folder your build wrote", path.display());
             return Err(Failure::new("no-index-html", message));
         }
-        let index = pack::index_folder(&folder)?;
+        let found = pack::index_folder(&folder)?;
+        let kept = found.files().iter().filter(|file| !is_left_behind(&file.path));
+        let index = Index::new(kept.cloned().collect())?;
+        let left_out = found.files().len() - index.files().len();
         check(&index)?;
-        Ok(Self { path: folder, index, _unpacked: unpacked })
+        refuse_private(&folder, &index)?;
+        Ok(Self { path: folder, index, left_out, _unpacked: unpacked })
     }
+}
+
+/// What file managers leave in folders.
+fn is_left_behind(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
+    [".ds_store", "thumbs.db", "desktop.ini"].contains(&name.as_str())
+}
+
+/// Everybody can read a release, for as long as a phone has it.
+fn refuse_private(folder: &Path, index: &Index) -> Result<()> {
+    for file in index.files() {
+        let path = &file.path;
+        let refuse = |what: &str| {
+            let message = format!("{path:?} is {what}, and a release is for everybody; take it out");
+            Err(Failure::new("unsafe-path", message))
+        };
+        for segment in path.split('/').map(str::to_ascii_lowercase) {
+            if [".git", ".svn", ".hg"].contains(&segment.as_str()) {
+                return refuse("part of a history of versions");
+            }
+            if segment.starts_with(".env") {
+                return refuse("a file of settings");
+            }
+        }
+        if file.length <= PRIVATE_KEY {
+            let place = folder.join(path);
+            let bytes = std::fs::read(&place)
+                .map_err(|error| Failure::file("reading", &place, &error))?;
+            if String::from_utf8_lossy(&bytes).contains("PRIVATE KEY-----") {
+                return refuse("a private key");
+            }
+        }
+    }
+    Ok(())
 }
 
 fn check(index: &Index) -> Result<()> {
@@ -85,13 +129,13 @@ fn reserved_on_windows(segment: &str) -> bool {
         || segment.contains(['<', '>', '"', '|', '?', '*'])
 }
 
-fn unzip(path: &Path) -> Result<tempfile::TempDir> {
+fn unzip(path: &Path, beside: &Path) -> Result<tempfile::TempDir> {
     let broken = |detail: &dyn std::fmt::Display| {
         Failure::new("unsafe-archive", format!("{}: {detail}", path.display()))
     };
     let file = File::open(path).map_err(|error| Failure::file("opening", path, &error))?;
     let mut archive = zip::ZipArchive::new(file).map_err(|error| broken(&error))?;
-    let folder = tempfile::tempdir().map_err(|error| broken(&error))?;
+    let folder = temporary::folder_in(beside)?;
     let mut left = limits::BUNDLE / 2;
     for at in 0..archive.len() {
         let mut entry = archive.by_index(at).map_err(|error| broken(&error))?;
@@ -109,13 +153,28 @@ fn unzip(path: &Path) -> Result<tempfile::TempDir> {
         let parent = target.parent().unwrap_or(folder.path());
         std::fs::create_dir_all(parent).map_err(|error| broken(&error))?;
         // A name that stands twice would be written over.
-        let mut out = File::create_new(&target).map_err(|error| broken(&error))?;
+        let mut out = create(&target).map_err(|error| broken(&error))?;
         let copied = std::io::copy(&mut entry.by_ref().take(left + 1), &mut out)
             .map_err(|error| broken(&error))?;
         left = left.checked_sub(copied).ok_or_else(|| broken(&"too many bytes"))?;
     }
     Ok(folder)
 }
+
+/// A new file for its owner alone.
+fn create(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    options.open(path)
+}
+
+/// No private key in PEM is longer, bytes.
+const PRIVATE_KEY: u64 = 16 << 10;
 
 #[cfg(test)]
 mod tests {
@@ -129,5 +188,28 @@ mod tests {
         for good in ["console.js", "com.js", "com10", "nully", "a.b"] {
             assert!(!reserved_on_windows(good), "{good}");
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_unpacked_is_for_its_owner_alone() {
+        use std::io::Write as _;
+        use std::os::unix::fs::PermissionsExt as _;
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("web.zip");
+        let mut zip = zip::ZipWriter::new(File::create(&path).unwrap());
+        for name in ["index.html", "assets/app.js"] {
+            zip.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+            zip.write_all(b"sealed for others").unwrap();
+        }
+        zip.finish().unwrap();
+        let folder = unzip(&path, home.path()).unwrap();
+        assert_eq!(folder.path().parent(), Some(home.path()));
+        let mode = |path: &str| {
+            std::fs::metadata(folder.path().join(path)).unwrap().permissions().mode() & 0o777
+        };
+        assert_eq!(mode(""), 0o700);
+        assert_eq!(mode("index.html"), 0o600);
+        assert_eq!(mode("assets/app.js"), 0o600);
     }
 }

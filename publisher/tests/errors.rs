@@ -262,3 +262,46 @@ fn what_a_killed_publisher_left_behind_is_removed_by_the_next() {
     assert_ne!(fs::read(&stray).unwrap(), b"half");
     assert!(!shop.path("updates/metadata/.3.snapshot.json.tmp").exists());
 }
+
+#[test]
+fn what_is_not_for_everybody_is_never_released() {
+    let shop = Shop::new();
+    let web = shop.web("web", 1);
+    fs::create_dir_all(shop.path("pending")).unwrap();
+    for folder in [".", "keys", "keys/root", "updates", "pending", "web/../keys"] {
+        fs::write(shop.path(folder).join("index.html"), "<!doctype html>").unwrap();
+        let release = ["release", folder, "--channel", "production", "--version", "1.0.0"];
+        shop.refuses(&release, "unsafe-path", "a release is for everybody");
+        fs::remove_file(shop.path(folder).join("index.html")).unwrap();
+    }
+    let release = ["release", "web", "--channel", "production", "--version", "1.0.0"];
+    let key = fs::read(shop.path("keys/root/root.pem")).unwrap();
+    let cases: [(&str, &[u8]); 6] = [
+        (".git/config", b"[core]"),
+        ("assets/.svn/entries", b"12"),
+        (".env", b"TOKEN=1"),
+        (".env.production", b"TOKEN=1"),
+        ("assets/app.pem", &key),
+        ("assets/hidden.txt", &key),
+    ];
+    for (path, bytes) in cases {
+        let place = web.join(path);
+        fs::create_dir_all(place.parent().unwrap()).unwrap();
+        fs::write(&place, bytes).unwrap();
+        shop.refuses(&release, "unsafe-path", "take it out");
+        fs::remove_file(&place).unwrap();
+    }
+    // What file managers leave is no part of a release; what a web site may need is.
+    let kept = support::files(&web);
+    for left in [".DS_Store", "assets/Thumbs.db", "assets/img/Desktop.ini"] {
+        fs::write(web.join(left), "left behind").unwrap();
+    }
+    fs::create_dir(web.join(".well-known")).unwrap();
+    fs::write(web.join(".well-known/assetlinks.json"), "[]").unwrap();
+    let said = shop.ok(&release);
+    assert_eq!(said["left_out"], 3, "{said}");
+    let server = shop.serve();
+    let phone = shop.device(&server, "phone");
+    let boot = phone.update();
+    assert_eq!(phone.shown(&boot).len(), kept.len() + 1);
+}

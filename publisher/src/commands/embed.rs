@@ -33,7 +33,7 @@ pub(crate) fn run(args: &EmbedArgs, config: &Path, passphrases: &Passphrases) ->
     }
     let workspace = Workspace::open(config, passphrases)?;
     let (channel, _, documents) = workspace.channel(&args.channel)?;
-    let web = WebFolder::open(&args.web)?;
+    let web = WebFolder::open(&args.web, &workspace.project, config)?;
     let (identity, opener) = (web.index.identity(), Opener::new(&workspace));
     let mut found = None;
     for release in documents.releases.values().rev() {

@@ -17,6 +17,7 @@ use serde_json::json;
 
 use super::channel::last_sequence;
 use super::{Report, Workspace, count, dry_note, percent, salt};
+use crate::commit::folder_of;
 use crate::edit::{BlobSource, Edit};
 use crate::failure::{Failure, Result};
 use crate::opening;
@@ -24,6 +25,7 @@ use crate::passphrase::Passphrases;
 use crate::patches;
 use crate::project::ChannelSettings;
 use crate::repository::ChannelDocuments;
+use crate::temporary;
 use crate::webfolder::WebFolder;
 
 /// Arguments of `farad release`.
@@ -92,15 +94,16 @@ pub(crate) fn run(
     let workspace = Workspace::open(config, passphrases)?;
     let (channel, settings, documents) = workspace.channel(&args.channel)?;
     refuse_same_version(&documents, &args.version, &channel)?;
-    let web = WebFolder::open(&args.web)?;
+    let web = WebFolder::open(&args.web, &workspace.project, config)?;
     refuse_larger(args, &documents, web.index.total())?;
 
     refuse_unsealed(args, &documents, &settings, &channel)?;
     let (sealer, seal) = opening::sealing(&workspace.project, &channel, &settings)?.unzip();
     let sealer = sealer.as_ref();
     let mut edit = Edit::default();
-    let packed = tempfile::NamedTempFile::new()
-        .map_err(|error| Failure::new("storage", format!("a temporary file: {error}")))?;
+    // Beside the project file, where the next command removes what one that died left.
+    let packed = temporary::new_in(folder_of(config))
+        .map_err(|error| Failure::file("making a file in", folder_of(config), &error))?;
     let (layout, pack) = {
         let mut out = BufWriter::new(
             File::create(packed.path())
@@ -157,19 +160,32 @@ pub(crate) fn run(
     list(&workspace, &mut edit, &channel, &settings, &documents, &manifest, offer)?;
     let outcome = workspace.publish(edit, args.dry_run)?;
     let text = format!(
-        "Released {} (sequence {}) in {channel} to {}: {}, {} bytes, {} to download{}{}{}.{}",
+        "Released {} (sequence {}) in {channel} to {}: {}, {} bytes{}, {} to download{}{}{}.{}",
         manifest.version,
         manifest.sequence,
         percent(args.rollout),
         count(web.index.files().len(), "file"),
         web.index.total(),
+        left_out_note(web.left_out),
         manifest.pack.length,
         patches_note(&manifest, &lacking),
         sealed_note(&workspace, &manifest),
         dry_note(args.dry_run),
         paused_note(&documents),
     );
-    Ok(outcome.report(text, describe(&manifest, args.rollout)))
+    let mut described = describe(&manifest, args.rollout);
+    if let Some(fields) = described.as_object_mut() {
+        fields.insert("left_out".to_owned(), json!(web.left_out));
+    }
+    Ok(outcome.report(text, described))
+}
+
+/// What the release does not have of its folder.
+fn left_out_note(left_out: usize) -> String {
+    match left_out {
+        0 => String::new(),
+        some => format!(" ({} of a file manager left out)", count(some, "file")),
+    }
 }
 
 /// To whom a release is offered.

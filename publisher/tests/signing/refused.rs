@@ -162,7 +162,7 @@ fn names_that_nobody_signed_write_over_nothing_that_is_shown() {
     assert!(untouched.contains("\"production-releases-1\""));
     for forged in ["\\u001b[2J\\u001b[H+ a typo", "bob\\nchanges nothing", "\\u202eecila", ""] {
         let holder = untouched.replace("\"production-releases-1\"", &format!("\"{forged}\""));
-        let key = "key = \"x25519:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"";
+        let key = format!("key = \"{}\"", "a7".repeat(32));
         let recipient = format!("{untouched}\n[recipients.\"{forged}\"]\n{key}\n");
         for text in [holder, recipient] {
             assert_ne!(text, untouched);
