@@ -193,9 +193,9 @@ pub(super) fn add_roles(edit: &mut Edit, workspace: &Workspace, channel: &Channe
     workspace.put_policy(edit, channel, &policy)
 }
 
-/// The highest sequence that a policy speaks of: it was released, listed or not.
+/// The highest sequence that was released as far as a policy tells. What it revokes need not have been:
+/// a thief's number may be the last that there is.
 pub(super) fn last_sequence(policy: &Policy) -> u64 {
     let built_in = policy.builtins.iter().map(|builtin| builtin.sequence);
-    let spoken = policy.revoked.iter().copied().chain(built_in);
-    spoken.chain([policy.floor]).max().unwrap_or(0)
+    built_in.chain([policy.floor]).max().unwrap_or(0)
 }

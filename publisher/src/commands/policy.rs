@@ -5,7 +5,7 @@ use std::path::Path;
 use farad::rollout::Offered;
 use serde_json::json;
 
-use super::release::find_version;
+use super::release::{find_version, newest_sequence};
 use super::{Report, Workspace, dry_note};
 use crate::edit::Edit;
 use crate::failure::{Failure, Result};
@@ -18,8 +18,11 @@ pub(crate) struct RevokeArgs {
     #[arg(required_unless_present = "sequence")]
     version: Option<String>,
     /// A sequence that is not in the list, such as a thief's
-    #[arg(long, conflicts_with = "version", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, conflicts_with = "version", value_parser = clap::value_parser!(u64).range(1..=i64::MAX.unsigned_abs()))]
     sequence: Option<u64>,
+    /// Revoke a sequence far above the newest one, which no release of yours will have soon
+    #[arg(long, requires = "sequence")]
+    far: bool,
     /// Channel
     #[arg(long)]
     channel: String,
@@ -27,6 +30,9 @@ pub(crate) struct RevokeArgs {
     #[arg(long)]
     dry_run: bool,
 }
+
+/// Sequences this far above the newest one are more likely mistyped than a thief's.
+const FAR: u64 = 1000;
 
 /// Arguments of `farad floor`.
 #[derive(Debug, clap::Args)]
@@ -48,6 +54,13 @@ pub(crate) fn revoke(
 ) -> Result<Report> {
     let workspace = Workspace::open(config, passphrases)?;
     let (channel, _, documents) = workspace.channel(&args.channel)?;
+    let newest = newest_sequence(&documents);
+    if let Some(sequence) = args.sequence.filter(|s| !args.far && *s > newest.saturating_add(FAR)) {
+        let message = format!(
+            "the newest sequence of {channel} is {newest}, and a revocation stays; if somebody else released {sequence}, pass --far"
+        );
+        return Err(Failure::new("not-released", message));
+    }
     let (sequence, name) = match (args.sequence, &args.version) {
         (Some(sequence), _) => (sequence, format!("sequence {sequence}")),
         (None, version) => {

@@ -80,7 +80,7 @@ pub(crate) fn run(
         patches_there(&workspace, &to, source, args.patches, &mut edit, progress)?;
     let manifest = Manifest {
         channel: channel.clone(),
-        sequence: next_sequence(&to),
+        sequence: next_sequence(&to)?,
         created: workspace.now,
         seal: opening::promoted(&workspace, &channel, source)?,
         patches,

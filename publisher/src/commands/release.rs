@@ -142,7 +142,7 @@ pub(crate) fn run(
         channel: channel.clone(),
         requires: seal.iter().map(|_| FEATURE.to_owned()).collect(),
         version: args.version.clone(),
-        sequence: next_sequence(&documents),
+        sequence: next_sequence(&documents)?,
         created: workspace.now,
         native,
         bundle: match sealer {
@@ -273,10 +273,18 @@ pub(crate) fn find_version<'a>(
     })
 }
 
-pub(super) fn next_sequence(documents: &ChannelDocuments) -> u64 {
+/// The first sequence after all that were released and that is not revoked.
+pub(super) fn next_sequence(documents: &ChannelDocuments) -> Result<u64> {
+    let last = newest_sequence(documents);
+    (last.saturating_add(1)..=i64::MAX.unsigned_abs())
+        .find(|sequence| !documents.policy.revokes(*sequence))
+        .ok_or_else(|| Failure::new("too-large", "the channel has no sequence left"))
+}
+
+/// The newest sequence that was released: the newest is always listed, unless the channel was away.
+pub(super) fn newest_sequence(documents: &ChannelDocuments) -> u64 {
     let listed = documents.releases.keys().next_back().copied().unwrap_or(0);
-    // What has left the list keeps its sequence all the same.
-    listed.max(last_sequence(&documents.policy)) + 1
+    listed.max(last_sequence(&documents.policy))
 }
 
 pub(super) fn refuse_same_version(
