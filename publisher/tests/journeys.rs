@@ -5,6 +5,7 @@
 mod support;
 
 use std::fs;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use support::{Shop, files};
 
@@ -327,4 +328,22 @@ fn history_and_status_tell_the_story() {
     assert_eq!(status["roles"].as_array().unwrap().len(), 6);
     let output = shop.run(&["status", "--within", "30d"]);
     assert_eq!(output.status.code(), Some(1), "the timestamp expires in 14 days");
+}
+
+#[test]
+fn what_expires_soon_is_told_whoever_signs_it() {
+    let mut shop = Shop::new();
+    let made = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    fs::remove_dir_all(shop.path("keys/root")).unwrap();
+    fs::remove_dir_all(shop.path("keys/release")).unwrap();
+    // The daily job of a year. It signs what it can, and says what it cannot.
+    for (day, expected) in [(300, 0), (355, 0), (360, 1), (364, 1)] {
+        shop.now = Some(made + day * 86_400);
+        shop.ok(&["refresh"]);
+        let status = shop.run(&["status", "--within", "7d"]);
+        assert_eq!(status.status.code(), Some(expected), "day {day}: {status:?}");
+        let said = String::from_utf8(status.stdout).unwrap();
+        let soon = said.lines().filter(|line| line.contains("EXPIRES: its key has to be fetched"));
+        assert_eq!(soon.count(), 2 * usize::try_from(expected).unwrap(), "{said}");
+    }
 }

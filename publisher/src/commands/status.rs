@@ -20,7 +20,7 @@ const OFFLINE_WARNING: u64 = 90 * DAY;
 /// Arguments of `farad status`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Status {
-    /// Fail if an online role expires within this time: 3d, 12h
+    /// Fail if a role, of whatever keys, expires within this time: 3d, 12h
     #[arg(long, default_value = "3d", value_parser = span)]
     within: u64,
 }
@@ -51,13 +51,13 @@ pub(crate) fn status(args: &Status, config: &Path) -> Result<Report> {
     let mut failed = false;
     for (role, expires) in expiries(&workspace) {
         let left = expires.seconds().saturating_sub(workspace.now.seconds());
-        let offline = is_offline(&role);
         let (note, bad) = if left == 0 {
             ("  EXPIRED", true)
-        } else if offline && left < OFFLINE_WARNING {
+        } else if left < args.within {
+            let offline = "  EXPIRES: its key has to be fetched";
+            (if is_offline(&role) { offline } else { "  EXPIRES: run farad refresh" }, true)
+        } else if is_offline(&role) && left < OFFLINE_WARNING {
             ("  soon: its key has to be fetched", false)
-        } else if !offline && left < args.within {
-            ("  EXPIRES: run farad refresh", true)
         } else {
             ("", false)
         };
