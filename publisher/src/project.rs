@@ -35,7 +35,8 @@ pub(crate) struct Project {
     pub(crate) repository: PathBuf,
     /// Folder of the keys, relative to this file.
     pub(crate) keys: PathBuf,
-    /// Channels by name.
+    /// Channels by name; none after the last was taken away.
+    #[serde(default)]
     pub(crate) channels: BTreeMap<String, ChannelSettings>,
     /// Who holds a key, by its id: for people, believed by nothing.
     #[serde(default)]

@@ -331,6 +331,21 @@ fn history_and_status_tell_the_story() {
 }
 
 #[test]
+fn a_project_without_a_channel_works() {
+    let shop = Shop::new();
+    shop.release("1.0.0", 1);
+    shop.ok(&["channel", "remove", "production"]);
+    for args in [["status"].as_slice(), &["history"], &["channel", "list"], &["key", "list"], &["refresh"]] {
+        shop.ok(args);
+    }
+    let release = ["release", "web-1.0.0", "--channel", "production", "--version", "1.0.0"];
+    shop.refuses(&release, "unknown-channel", "");
+    shop.ok(&["channel", "add", "production", "--no-passphrase"]);
+    assert_eq!(shop.release("1.1.0", 2)["sequence"], 2);
+}
+
+#[test]
+#[cfg_attr(not(debug_assertions), ignore = "only a debug build has another clock")]
 fn what_expires_soon_is_told_whoever_signs_it() {
     let mut shop = Shop::new();
     let made = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
