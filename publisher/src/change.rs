@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use farad::digest::Digest;
-use farad::id::AppId;
+use farad::id::{AppId, Channel};
 use farad::limits;
 use farad::time::UnixTime;
 use farad::trust::draft::Draft;
@@ -224,12 +224,24 @@ impl Change {
         // The first root is an anchor itself.
         let first = new_root.as_ref().filter(|_| current.root.common.version == 0);
         let anchor = first.map_or(anchor, Vec::as_slice);
-        repository::verify(anchor, app, &self.after().channels(), &mut source)?;
+        let channels = self.after().channels();
+        repository::verify(anchor, app, &channels, repository::any_time(), &mut source)?;
+        let told: Vec<_> = channels.into_iter().filter(|channel| self.tells(channel)).collect();
+        if !told.is_empty() {
+            repository::verify(anchor, app, &told, now, &mut source).map_err(expired)?;
+        }
         if !dry {
             let blobs = self.blobs.iter().map(|(digest, source)| (*digest, source)).collect();
             commit(repository, current, Step { blobs, files, root, timestamp })?;
         }
         Ok(new_root)
+    }
+
+    /// Whether it tells the phones of a channel something new. What is only signed anew, or by other keys,
+    /// does not: that is how what has expired is mended, role by role.
+    fn tells(&self, channel: &Channel) -> bool {
+        let documents = format!("targets/{channel}/");
+        self.targets.keys().any(|place| place.starts_with(&documents))
     }
 
     /// A role's version and file, with the signatures that count and no others.
@@ -296,6 +308,19 @@ fn same(before: Authority<'_>, after: Authority<'_>, role: &str) -> bool {
     match (before.of(role), after.of(role)) {
         (Some(before), Some(after)) => before.same_as(&after),
         (before, after) => before.is_none() && after.is_none(),
+    }
+}
+
+/// What no phone would take, since something that the change does not sign has expired.
+fn expired(failure: Failure) -> Failure {
+    match &failure.role {
+        Some(role) if failure.code == "expired" => {
+            let message = format!(
+                "{role} has expired, and no phone would take this; sign it anew first: farad refresh {role}"
+            );
+            Failure { message, ..failure }
+        }
+        _ => failure,
     }
 }
 

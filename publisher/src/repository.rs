@@ -106,7 +106,7 @@ impl Repository {
             return Err(Failure::new("hash-mismatch", message));
         }
         let mut source = Overlay { folder: self.folder.clone(), files: BTreeMap::new() };
-        verify(anchor, app, channels, &mut source)
+        verify(anchor, app, channels, any_time(), &mut source)
     }
 
     /// The snapshot that the timestamp names, not verified.
@@ -197,18 +197,22 @@ impl Current {
     }
 }
 
-/// Walks every channel as a phone would, from the trust anchor on, at a time when nothing has
-/// expired, and returns the newest root.
+/// A time at which nothing has expired.
+pub(crate) fn any_time() -> UnixTime {
+    UnixTime::from_seconds(0)
+}
+
+/// Walks channels as a phone would at a time, from the trust anchor on, and returns the newest root.
 pub(crate) fn verify(
     anchor: &[u8],
     app: &AppId,
     channels: &[Channel],
+    now: UnixTime,
     source: &mut dyn Source,
 ) -> Result<Root> {
-    let epoch = UnixTime::from_seconds(0);
     let seed = BTreeMap::new();
     let setting =
-        Setting { root: anchor, now: epoch, built: epoch, order: Order::Strict, seed: &seed };
+        Setting { root: anchor, now, built: any_time(), order: Order::Strict, seed: &seed };
     let root = with_session(&setting, &mut MemoryKeep::default(), source, |session| {
         for channel in channels {
             let policy = session.target(&channel.policy_path(), limits::ROLE)?;

@@ -362,3 +362,38 @@ fn what_expires_soon_is_told_whoever_signs_it() {
         assert_eq!(soon.count(), 2 * usize::try_from(expected).unwrap(), "{said}");
     }
 }
+
+#[test]
+#[cfg_attr(not(debug_assertions), ignore = "only a debug build has another clock")]
+fn nothing_is_published_that_phones_would_refuse_as_expired() {
+    let mut shop = Shop::new();
+    shop.ok(&["channel", "add", "beta", "--no-passphrase"]);
+    shop.release("1.0.0", 1);
+    let made = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    fs::rename(shop.path("keys/root"), shop.path("safe")).unwrap();
+    shop.now = Some(made + 370 * 86_400);
+    shop.ok(&["refresh"]);
+    shop.web("web-1.1.0", 2);
+    for change in [
+        ["release", "web-1.1.0", "--channel", "production", "--version", "1.1.0"].as_slice(),
+        &["rollout", "production", "--percent", "50"],
+        &["rollback", "production", "--builtin"],
+        &["revoke", "1.0.0", "--channel", "production"],
+        &["release", "web-1.1.0", "--channel", "production", "--version", "1.1.0", "--dry-run"],
+    ] {
+        shop.refuses(change, "expired", "farad refresh targets");
+    }
+    // The way out, one role by one.
+    fs::rename(shop.path("safe"), shop.path("keys/root")).unwrap();
+    shop.ok(&["refresh", "targets"]);
+    assert_eq!(shop.ok(&["rollout", "production", "--percent", "50"])["published"], true);
+    shop.ok(&["verify", "updates"]);
+
+    // What has expired in one channel keeps no other from going on; after root, too, there is a way.
+    shop.now = Some(made + 740 * 86_400);
+    shop.refuses(&["rollout", "production", "--percent", "60"], "expired", "farad refresh root");
+    for role in ["root", "targets", "production"] {
+        shop.ok(&["refresh", role]);
+    }
+    assert_eq!(shop.ok(&["rollout", "production", "--percent", "60"])["published"], true);
+}
