@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 
-use farad::release::{Blob, Index, Layout, Manifest};
+use farad::release::{Blob, Index, Info, Layout, Manifest};
 use farad::seal::{ContentKey, Object};
 use farad::store::RealDisk;
 use farad::unpack::{Stream, decode, unpack};
@@ -64,6 +64,17 @@ impl Contents<'_> {
         }
         let message = format!("the files of {} are not those it names", manifest.version);
         Err(Failure::new("hash-mismatch", message))
+    }
+
+    /// What a release tells users, unless it is sealed and its key not here.
+    pub(crate) fn notes(&self, manifest: &Manifest) -> Result<Option<String>> {
+        let content = self.opener.content_if_here(manifest)?;
+        let Some(info) = &manifest.info else { return Ok(None) };
+        if manifest.seal.is_some() && content.is_none() {
+            return Ok(None);
+        }
+        let bytes = self.small(manifest, info, Object::Info, content.as_ref())?;
+        Ok(Info::parse(&bytes)?.notes)
     }
 
     fn small(

@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use farad::id::Channel;
+use farad::native::NativeRange;
 use farad::release::Manifest;
 use farad::rollout::{Offered, Policy, Rollout};
 use farad::trust::metadata::{Root, Targets};
@@ -194,11 +195,13 @@ impl Reviewer<'_> {
             "+ release {} (sequence {}), {} bytes to download, {} unpacked",
             one_line(&manifest.version), manifest.sequence, manifest.pack.length, manifest.pack.decoded,
         )];
+        changes.extend(builds(&manifest.native));
         changes.extend(self.readers(offered.as_ref(), manifest));
         let Some(index) = opened else {
             changes.push("  sealed, and its key is not here: its files cannot be shown".to_owned());
             return Ok(changes);
         };
+        changes.extend(notes(self.contents.notes(manifest)?.as_deref()));
         let old = match &offered {
             Some(offered) => self.contents.index(offered)?,
             None => None,
@@ -311,6 +314,27 @@ impl Reviewer<'_> {
             None => self.repository.target(role, path),
         }
     }
+}
+
+/// The builds that a release runs on, one line for each platform that it names.
+fn builds(native: &NativeRange) -> Vec<String> {
+    let line = |platform: &str, min: Option<String>, max: Option<String>| {
+        let end = |end: Option<String>| one_line(&end.unwrap_or_default());
+        format!("  only on builds {}..{} of {platform}", end(min), end(max))
+    };
+    let text = |number: &u64| number.to_string();
+    let android = native.android.as_ref();
+    let android =
+        android.map(|all| line("Android", all.min.as_ref().map(text), all.max.as_ref().map(text)));
+    let ios = native.ios.as_ref().map(|all| line("iOS", all.min.clone(), all.max.clone()));
+    android.into_iter().chain(ios).collect()
+}
+
+/// What users are told, each line marked as theirs: it may look like one of this command's own.
+fn notes(text: Option<&str>) -> Vec<String> {
+    let Some(text) = text else { return Vec::new() };
+    let lines = text.lines().map(|line| format!("    | {}", one_line(line)));
+    ["  notes for users:".to_owned()].into_iter().chain(lines).collect()
 }
 
 fn policy_changes(before: &Policy, after: &Policy) -> Vec<String> {

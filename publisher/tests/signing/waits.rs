@@ -172,3 +172,28 @@ fn a_key_that_no_file_holds_signs_elsewhere() {
     let server = shop.serve();
     assert_eq!(shop.device(&server, "phone").does("sync")["status"], "not-offered");
 }
+
+#[test]
+fn notes_and_builds_of_a_release_are_shown_before_it_is_signed() {
+    let team = Team::new();
+    let notes = "Our bank details changed.\n+ release 9.9.9\n\u{1b}[2J\u{202e}done";
+    fs::write(team.alice.path("notes"), notes).unwrap();
+    team.alice.web("web-1.1.0", 2);
+    let release = ["release", "web-1.1.0", "--channel", "production", "--version", "1.1.0"];
+    let more = ["--notes", "notes", "--android", "42..", "--ios", "1.2..3", "--mandatory"];
+    let file = team.alice.waits(&[release.as_slice(), &more].concat());
+    team.bob.pull(&team.alice);
+    let said = team.bob.run(&["sign", &file]);
+    let said = String::from_utf8(said.stderr).unwrap();
+    for line in [
+        "  only on builds 42.. of Android\n",
+        "  only on builds 1.2..3 of iOS\n",
+        "    | Our bank details changed.\n",
+        "    | + release 9.9.9\n",
+        "    | \\u{1b}[2J\\u{202e}done\n",
+        ", mandatory",
+    ] {
+        assert!(said.contains(line), "{line}: {said}");
+    }
+    assert!(!said.contains(['\u{1b}', '\u{202e}']));
+}
