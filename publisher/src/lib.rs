@@ -30,6 +30,7 @@ mod repository;
 mod review;
 mod roles;
 pub mod serve;
+mod superseded;
 mod temporary;
 mod webfolder;
 

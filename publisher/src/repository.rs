@@ -251,7 +251,7 @@ pub(crate) fn listing(bytes: &[u8]) -> TargetFile {
 }
 
 /// The signed part of a metadata file, as it stands: the session verifies it.
-fn signed<T: DeserializeOwned>(bytes: &[u8], name: &str) -> Result<T> {
+pub(crate) fn signed<T: DeserializeOwned>(bytes: &[u8], name: &str) -> Result<T> {
     let malformed = |detail: String| Failure::new("malformed", format!("{name}: {detail}"));
     let mut file = json::parse(bytes).map_err(|error| malformed(error.to_string()))?;
     let signed = file.get_mut("signed").map(serde_json::Value::take).unwrap_or_default();

@@ -5,7 +5,8 @@
 mod support;
 
 use std::fs;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use support::{Shop, files};
 
@@ -396,4 +397,54 @@ fn nothing_is_published_that_phones_would_refuse_as_expired() {
         shop.ok(&["refresh", role]);
     }
     assert_eq!(shop.ok(&["rollout", "production", "--percent", "60"])["published"], true);
+}
+
+#[test]
+#[cfg_attr(not(debug_assertions), ignore = "only a debug build has another clock")]
+fn prune_leaves_what_was_current_until_a_moment_ago() {
+    let mut shop = Shop::new();
+    let config = fs::read_to_string(shop.path("farad.toml")).unwrap();
+    fs::write(shop.path("farad.toml"), config.replace("keep = 10", "keep = 1")).unwrap();
+    shop.ok(&["channel", "add", "beta", "--no-passphrase"]);
+    shop.release("1.0.0", 1);
+    shop.web("web-beta", 7);
+    shop.ok(&["release", "web-beta", "--channel", "beta", "--version", "1.0.0"]);
+    let made = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let touched = |shop: &Shop, at: u64| {
+        for path in files(&shop.path("updates")).keys() {
+            let file = fs::File::options().write(true).open(shop.path("updates").join(path));
+            file.unwrap().set_modified(UNIX_EPOCH + Duration::from_secs(at)).unwrap();
+        }
+    };
+    shop.now = Some(made + 60 * 86_400);
+    shop.ok(&["refresh"]);
+    let before = shop.published();
+    let old = shop.ok(&["verify", "updates"]);
+    shop.release("1.1.0", 2);
+    shop.ok(&["channel", "remove", "beta"]);
+    // Files as old as the repository, as on the machine that made them.
+    touched(&shop, made - 100 * 86_400);
+    shop.ok(&["prune"]);
+    shop.ok(&["verify", "updates"]);
+    // Whoever has the timestamp of a moment ago finds everything.
+    for (path, bytes) in &before {
+        let place = shop.path("cached").join(path);
+        fs::create_dir_all(place.parent().unwrap()).unwrap();
+        let now = if path.ends_with("timestamp.json") { Some(bytes.clone()) } else { None };
+        let now = now.or_else(|| fs::read(shop.path("updates").join(path)).ok());
+        now.into_iter().for_each(|bytes| fs::write(&place, bytes).unwrap());
+    }
+    assert_eq!(shop.ok(&["verify", "cached"]), old);
+
+    // As young as can be, as in a clone, a month later.
+    shop.now = Some(made + 91 * 86_400);
+    shop.ok(&["refresh"]);
+    touched(&shop, made + 91 * 86_400);
+    let pruned = shop.ok(&["prune"]);
+    assert!(pruned["files"].as_u64().unwrap() > 10, "{pruned}");
+    shop.ok(&["verify", "updates"]);
+    let kept = shop.published();
+    let superseded = |path: &&PathBuf| path.starts_with("blobs") && !kept.contains_key(*path);
+    assert_eq!(before.keys().filter(superseded).count(), 6, "both old releases");
+    assert_eq!(shop.ok(&["prune"])["files"], 0);
 }

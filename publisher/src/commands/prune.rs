@@ -1,13 +1,15 @@
-//! `farad prune`: removes what no current metadata or policy names. Roots never; nor links, or anything
-//! that only a link leads to: it is not the repository's.
+//! `farad prune`: removes what no current metadata or policy names, some time after it was superseded.
+//! Roots never; nor links, or anything that only a link leads to: it is not the repository's. What no
+//! metadata names that is there, current or not, has only the age of its file.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use farad::release::Blob;
+use farad::time::UnixTime;
 use serde_json::json;
 
 use super::{Report, Workspace, count, dry_note};
@@ -15,11 +17,12 @@ use crate::failure::{Failure, Result};
 use crate::passphrase::Passphrases;
 use crate::places::SERVED;
 use crate::repository::target_file;
+use crate::superseded::superseded;
 
 /// Arguments of `farad prune`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Prune {
-    /// Leave what is younger: phones and caches may still ask for it
+    /// Leave what was superseded later than so many days ago: phones and caches may still ask for it
     #[arg(long, default_value_t = 30)]
     keep_days: u32,
     /// Say what would go, remove nothing
@@ -30,10 +33,12 @@ pub(crate) struct Prune {
 pub(crate) fn run(args: &Prune, config: &Path, passphrases: &Passphrases) -> Result<Report> {
     let workspace = Workspace::open(config, passphrases)?;
     let named = named(&workspace)?;
-    let age = Duration::from_secs(u64::from(args.keep_days) * 86_400);
+    let since = superseded(&workspace.repository, &workspace.current, &workspace.project.app)?;
+    let age = u64::from(args.keep_days) * 86_400;
     let (mut removed, mut bytes) = (0, 0_u64);
     let (mut paths, mut links) = (Vec::new(), Vec::new());
-    for folder in SERVED {
+    // Metadata last: it tells since when the rest is superseded, should this one die.
+    for folder in SERVED.into_iter().rev() {
         find(&workspace.repository.folder.join(folder), &mut paths, &mut links)?;
     }
     for path in paths {
@@ -44,10 +49,12 @@ pub(crate) fn run(args: &Prune, config: &Path, passphrases: &Passphrases) -> Res
         }
         let failed = |error: std::io::Error| Failure::file("looking at", &path, &error);
         let found = fs::symlink_metadata(&path).map_err(failed)?;
-        let modified = found.modified().map_err(failed)?;
-        // A file from the future is as young as can be.
-        let young = SystemTime::now().duration_since(modified).unwrap_or_default() < age;
-        if young && age > Duration::ZERO {
+        let since = match since.get(&inside) {
+            Some(since) => *since,
+            None => modified(&found).map_err(failed)?,
+        };
+        // What is from the future is as young as can be.
+        if workspace.now.seconds().saturating_sub(since.seconds()) < age {
             continue;
         }
         removed += 1;
@@ -66,6 +73,12 @@ pub(crate) fn run(args: &Prune, config: &Path, passphrases: &Passphrases) -> Res
         let _ = write!(text, "\n{links} left alone, and what they lead to: {}", first.display());
     }
     Ok(Report::new(text, json!({ "files": removed, "bytes": bytes, "links": links })))
+}
+
+/// When a file was written, seconds since the epoch.
+fn modified(found: &fs::Metadata) -> std::io::Result<UnixTime> {
+    let since = found.modified()?.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Ok(UnixTime::from_seconds(since.as_secs()))
 }
 
 /// Every file that current metadata leads to.

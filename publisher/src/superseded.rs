@@ -1,0 +1,147 @@
+//! Since when files of a repository are superseded, as the metadata itself tells: a file is superseded from
+//! the moment on at which the first version was signed that no longer leads to it. What the disk says of
+//! a file's age tells nothing: it was made when it was current, and in a clone it is as young as that.
+//!
+//! Enters: a repository, and what is current in it. Leaves: a time for each file that a version of metadata
+//! leads to that is there and is not the newest. Where versions between are gone, the time is that of the
+//! next one that is there, which is later: nothing is ever taken for older than it is.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use farad::id::{AppId, Channel};
+use farad::release::{Blob, Manifest};
+use farad::rollout::Policy;
+use farad::time::UnixTime;
+use farad::trust::metadata::{Common, Snapshot, Targets};
+
+use crate::failure::{Failure, Result};
+use crate::repository::{Current, Repository, listed_sequences, signed, target_file};
+use crate::roles::{channels, lifetime};
+
+/// When each file that is no longer current was superseded, by its path in the repository.
+pub(crate) fn superseded(
+    repository: &Repository,
+    current: &Current,
+    app: &AppId,
+) -> Result<BTreeMap<String, UnixTime>> {
+    let mut since = BTreeMap::new();
+    let mut note = |file: String, at: UnixTime| {
+        let known = since.entry(file).or_insert(at);
+        *known = (*known).max(at);
+    };
+    let versions = versions(repository)?;
+    for (role, versions) in &versions {
+        for pair in versions.windows(2) {
+            let [version, next] = pair else { continue };
+            let at = signed_at(repository, role, *next)?;
+            note(file(role, *version), at);
+            if role != "snapshot" {
+                let targets: Targets = read(repository, role, *version)?;
+                leads_to(repository, app, role, &targets).into_iter().for_each(|f| note(f, at));
+            }
+        }
+    }
+    // A channel that was taken away keeps its newest metadata, and nothing that this leads to.
+    let left = current.authority().channels();
+    for (role, targets) in &current.roles {
+        let Some(channel) = channel_of(role).filter(|channel| !left.contains(channel)) else {
+            continue;
+        };
+        let all = versions.get("targets").map(Vec::as_slice).unwrap_or_default();
+        if let Some(at) = removed_at(repository, all, &channel)? {
+            leads_to(repository, app, role, targets).into_iter().for_each(|f| note(f, at));
+        }
+    }
+    Ok(since)
+}
+
+/// The versions of each role but root that are there, in their order.
+fn versions(repository: &Repository) -> Result<BTreeMap<String, Vec<u64>>> {
+    let folder = repository.folder.join("metadata");
+    let failed = |error: std::io::Error| Failure::file("reading", &folder, &error);
+    let mut found: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+    for entry in fs::read_dir(&folder).map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
+        let parts = name.strip_suffix(".json").and_then(|name| name.split_once('.'));
+        let Some((version, role)) = parts.filter(|(_, role)| *role != "root") else { continue };
+        if let Ok(version) = version.parse::<u64>()
+            && name == format!("{version}.{role}.json")
+        {
+            found.entry(role.to_owned()).or_default().push(version);
+        }
+    }
+    found.values_mut().for_each(|versions| versions.sort_unstable());
+    Ok(found)
+}
+
+/// When a version was signed: its expiry less its lifetime.
+fn signed_at(repository: &Repository, role: &str, version: u64) -> Result<UnixTime> {
+    let Common { expires, .. } = match role {
+        "snapshot" => read::<Snapshot>(repository, role, version)?.common,
+        _ => read::<Targets>(repository, role, version)?.common,
+    };
+    Ok(UnixTime::from_seconds(expires.seconds().saturating_sub(lifetime(role))))
+}
+
+/// When the first `targets` was signed that no longer had a channel, after the last that had it.
+fn removed_at(
+    repository: &Repository,
+    versions: &[u64],
+    channel: &Channel,
+) -> Result<Option<UnixTime>> {
+    let mut removed = None;
+    for version in versions {
+        let targets: Targets = read(repository, "targets", *version)?;
+        if channels(&targets).contains(channel) {
+            removed = None;
+        } else if removed.is_none() {
+            removed = Some(signed_at(repository, "targets", *version)?);
+        }
+    }
+    Ok(removed)
+}
+
+/// Every file that a targets role leads to, as far as what it names is still there.
+fn leads_to(
+    repository: &Repository,
+    app: &AppId,
+    role: &str,
+    targets: &Targets,
+) -> BTreeSet<String> {
+    let mut files = BTreeSet::new();
+    for (path, listed) in &targets.targets {
+        files.extend(listed.hashes.get("sha256").map(|digest| target_file(path, digest)));
+    }
+    let Some(channel) = channel_of(role) else { return files };
+    for sequence in listed_sequences(targets, &channel) {
+        let bytes = repository.target(targets, &channel.release_path(sequence));
+        let manifest = bytes.ok().and_then(|b| Manifest::parse(&b, app, &channel, sequence).ok());
+        files.extend(manifest.iter().flat_map(Manifest::blobs).map(Blob::path));
+    }
+    let bytes = repository.target(targets, &channel.policy_path());
+    let policy = bytes.ok().and_then(|bytes| Policy::parse(&bytes, app, &channel).ok());
+    for builtin in policy.iter().flat_map(|policy| &policy.builtins) {
+        files.extend([&builtin.index, &builtin.layout, &builtin.pack].map(Blob::path));
+        let path = channel.release_path(builtin.sequence);
+        files.insert(target_file(&path, &builtin.manifest.to_string()));
+    }
+    files
+}
+
+/// The channel whose releases a role lists.
+fn channel_of(role: &str) -> Option<Channel> {
+    role.strip_suffix("-releases")?.parse().ok()
+}
+
+fn file(role: &str, version: u64) -> String {
+    format!("metadata/{version}.{role}.json")
+}
+
+fn read<T: serde::de::DeserializeOwned>(
+    repository: &Repository,
+    role: &str,
+    version: u64,
+) -> Result<T> {
+    signed(&repository.read(&file(role, version))?, role)
+}
