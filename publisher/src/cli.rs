@@ -129,12 +129,17 @@ struct Serve {
 
 /// Runs the command.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(args) {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are no errors.
             let code = if error.use_stderr() { 2 } else { 0 };
-            let _ = error.print();
+            if code == 2 && args.iter().any(|arg| arg == "--json") {
+                complain(&Failure::new("bad-usage", sentence(&error)), true);
+            } else {
+                let _ = error.print();
+            }
             return ExitCode::from(code);
         }
     };
@@ -154,6 +159,14 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             ExitCode::from(if failure.code == "bad-usage" { 2 } else { 1 })
         }
     }
+}
+
+/// What is wrong with the words, without the usage that follows.
+fn sentence(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let text = text.trim_start_matches("error: ");
+    let lines = text.lines().map(str::trim).take_while(|line| !line.is_empty());
+    lines.collect::<Vec<_>>().join(" ")
 }
 
 fn dispatch(cli: &Cli) -> Result<Report> {

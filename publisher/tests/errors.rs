@@ -8,6 +8,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
+use serde_json::Value;
 use support::{APP, Shop, secret};
 
 /// Fails with this code and changes no published file.
@@ -304,4 +305,31 @@ fn what_is_not_for_everybody_is_never_released() {
     let phone = shop.device(&server, "phone");
     let boot = phone.update();
     assert_eq!(phone.shown(&boot).len(), kept.len() + 1);
+}
+
+#[test]
+fn wrong_usage_is_said_in_json_where_that_is_asked_for() {
+    let shop = Shop::new();
+    for args in [
+        ["rollout", "production", "--json"].as_slice(),
+        &["rollout", "production", "--percent", "101", "--json"],
+        &["--json", "status", "--within", "1w"],
+    ] {
+        let output = shop.run(args);
+        assert_eq!(output.status.code(), Some(2));
+        let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(said["error"]["code"], "bad-usage");
+        let message = said["error"]["message"].as_str().unwrap();
+        assert!(!message.is_empty() && !message.contains(['\n', '\u{1b}']), "{message}");
+    }
+    let plain = shop.run(&["rollout", "production"]);
+    assert!(plain.stdout.is_empty() && plain.status.code() == Some(2));
+}
+
+#[test]
+fn a_channel_that_is_named_twice_makes_nothing() {
+    let shop = Shop::empty();
+    let init = ["init", "--app", APP, "--no-passphrase", "--channel", "x", "--channel", "x"];
+    assert_eq!(shop.fails(&init).0, "exists");
+    assert!(support::files(shop.home.path()).is_empty());
 }

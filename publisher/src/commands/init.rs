@@ -1,7 +1,7 @@
 //! `farad init`: keys, `farad.toml`, a signed empty repository, the trust anchor. All of them or none:
 //! one that is interrupted is finished by the next, or leaves nothing that counts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -58,6 +58,10 @@ pub(crate) fn run(init: &Init, config: &Path, passphrases: &Passphrases) -> Resu
         .iter()
         .map(|name| name.parse().map_err(|error| invalid(&error)))
         .collect::<Result<Vec<Channel>>>()?;
+    let mut named = BTreeSet::new();
+    if let Some(twice) = channels.iter().find(|channel| !named.insert(channel.as_str())) {
+        return Err(Failure::new("exists", format!("the channel {twice} is named twice")));
+    }
     let base = config.parent().map(Path::to_owned).unwrap_or_default();
     let settings = ChannelSettings { sealed: init.sealed, ..ChannelSettings::default() };
     let project = Project {
