@@ -193,7 +193,10 @@ impl Reviewer<'_> {
         let offered = self.offered(channel)?;
         let mut changes = vec![format!(
             "+ release {} (sequence {}), {} bytes to download, {} unpacked",
-            one_line(&manifest.version), manifest.sequence, manifest.pack.length, manifest.pack.decoded,
+            one_line(&manifest.version),
+            manifest.sequence,
+            manifest.pack.length,
+            manifest.pack.decoded,
         )];
         changes.extend(builds(&manifest.native));
         changes.extend(self.readers(offered.as_ref(), manifest));

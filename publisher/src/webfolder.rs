@@ -65,7 +65,8 @@ fn refuse_private(folder: &Path, index: &Index) -> Result<()> {
     for file in index.files() {
         let path = &file.path;
         let refuse = |what: &str| {
-            let message = format!("{path:?} is {what}, and a release is for everybody; take it out");
+            let message =
+                format!("{path:?} is {what}, and a release is for everybody; take it out");
             Err(Failure::new("unsafe-path", message))
         };
         for segment in path.split('/').map(str::to_ascii_lowercase) {
@@ -78,8 +79,8 @@ fn refuse_private(folder: &Path, index: &Index) -> Result<()> {
         }
         if file.length <= PRIVATE_KEY {
             let place = folder.join(path);
-            let bytes = std::fs::read(&place)
-                .map_err(|error| Failure::file("reading", &place, &error))?;
+            let bytes =
+                std::fs::read(&place).map_err(|error| Failure::file("reading", &place, &error))?;
             if String::from_utf8_lossy(&bytes).contains("PRIVATE KEY-----") {
                 return refuse("a private key");
             }

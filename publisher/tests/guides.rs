@@ -281,7 +281,11 @@ impl Ci {
 
     fn commits(&self) -> usize {
         let shop = Shop::empty();
-        assert!(self.bash(&shop, "git clone --quiet \"$ORIGIN\" . && git log --oneline > log", &[]));
+        assert!(self.bash(
+            &shop,
+            "git clone --quiet \"$ORIGIN\" . && git log --oneline > log",
+            &[]
+        ));
         fs::read_to_string(shop.path("log")).unwrap().lines().count()
     }
 
@@ -292,7 +296,8 @@ impl Ci {
     /// Every file of the hosting, as a phone would see it.
     fn verify(&mut self) {
         self.desk.shop.now = self.now;
-        let server = Server::start(&self.place.path().join("hosting"), 0, Faults::default()).unwrap();
+        let server =
+            Server::start(&self.place.path().join("hosting"), 0, Faults::default()).unwrap();
         self.desk.shop.ok(&["verify", &server.url()]);
     }
 }

@@ -336,7 +336,9 @@ fn a_project_without_a_channel_works() {
     let shop = Shop::new();
     shop.release("1.0.0", 1);
     shop.ok(&["channel", "remove", "production"]);
-    for args in [["status"].as_slice(), &["history"], &["channel", "list"], &["key", "list"], &["refresh"]] {
+    for args in
+        [["status"].as_slice(), &["history"], &["channel", "list"], &["key", "list"], &["refresh"]]
+    {
         shop.ok(args);
     }
     let release = ["release", "web-1.0.0", "--channel", "production", "--version", "1.0.0"];

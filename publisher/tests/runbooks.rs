@@ -349,7 +349,8 @@ fn with_the_last_number(thief: &Shop, last: u64) {
         let signatures = json!([{ "keyid": key.public().id(), "sig": sig }]);
         compact(&json!({ "signatures": signatures, "signed": signed })).unwrap()
     };
-    let listing = |bytes: &[u8]| json!({ "length": bytes.len(), "hashes": { "sha256": Digest::of(bytes) } });
+    let listing =
+        |bytes: &[u8]| json!({ "length": bytes.len(), "hashes": { "sha256": Digest::of(bytes) } });
     // Lists an altered document in place of another one.
     let alter = |role: &mut Value, from: &str, to: &str, alter: &dyn Fn(&mut Value)| -> Digest {
         let place = |path: &str, digest: &str| {
@@ -373,7 +374,8 @@ fn with_the_last_number(thief: &Shop, last: u64) {
         let version = &snapshot["meta"][format!("{role}.json")]["version"];
         load(&format!("metadata/{version}.{role}.json"))["signed"].take()
     };
-    let (mut releases, mut rollout) = (current("production-releases"), current("production-rollout"));
+    let (mut releases, mut rollout) =
+        (current("production-releases"), current("production-rollout"));
     let (from, to) = ("production/releases/2.json", format!("production/releases/{last}.json"));
     let manifest = alter(&mut releases, from, &to, &|manifest| manifest["sequence"] = json!(last));
     let policy = "production/policy.json";
@@ -400,7 +402,8 @@ fn with_the_last_number(thief: &Shop, last: u64) {
         publish(&mut releases, "production-releases", "release/production-releases", release);
     snapshot["meta"]["production-rollout.json"] =
         publish(&mut rollout, "production-rollout", "online/production-rollout", online);
-    timestamp["meta"]["snapshot.json"] = publish(&mut snapshot, "snapshot", "online/snapshot", online);
+    timestamp["meta"]["snapshot.json"] =
+        publish(&mut snapshot, "snapshot", "online/snapshot", online);
     publish(&mut timestamp, "timestamp", "online/timestamp", online);
 }
 

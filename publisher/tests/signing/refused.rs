@@ -167,7 +167,9 @@ fn names_that_nobody_signed_write_over_nothing_that_is_shown() {
         for text in [holder, recipient] {
             assert_ne!(text, untouched);
             fs::write(&config, text).unwrap();
-            for args in [["sign", &file].as_slice(), &["key", "list"], &["key", "recipient", "list"]] {
+            for args in
+                [["sign", &file].as_slice(), &["key", "list"], &["key", "recipient", "list"]]
+            {
                 let said = team.bob.run(args);
                 assert_eq!(said.status.code(), Some(1));
                 let said = String::from_utf8([said.stdout, said.stderr].concat()).unwrap();
