@@ -9,7 +9,7 @@ use rustls::crypto::{CryptoProvider, KeyProvider, ring};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::sign::SigningKey;
 use ureq::http::Uri;
-use ureq::tls::TlsConfig;
+use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Body};
 
 use super::line::{Lent, Lines};
@@ -46,12 +46,17 @@ pub struct HttpOptions {
 
 /// Lines that follow no redirect by themselves: the body of one would be read to its end.
 pub(super) fn lines(options: &HttpOptions, secure: bool) -> Lines {
+    lines_trusting(options, secure, RootCerts::WebPki)
+}
+
+/// The same, to servers whose certificates come from `roots`.
+pub(super) fn lines_trusting(options: &HttpOptions, secure: bool, roots: RootCerts) -> Lines {
     let silence = options.silence.unwrap_or(SILENCE);
     let config = Agent::config_builder()
         .https_only(secure)
         .max_redirects(0)
         .http_status_as_error(false)
-        .tls_config(tls(options.min_tls))
+        .tls_config(tls(options.min_tls, roots))
         .timeout_connect(Some(CONNECT))
         .timeout_send_request(Some(silence))
         .timeout_send_body(Some(silence))
@@ -138,14 +143,18 @@ fn is_loopback(host: &str) -> bool {
     host == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-/// Mozilla's roots and ring's suites, those of TLS 1.3 alone unless configured otherwise.
-fn tls(min: MinTls) -> TlsConfig {
+/// These roots (Mozilla's, but in tests) and ring's suites, those of TLS 1.3 alone unless configured
+/// otherwise.
+fn tls(min: MinTls, roots: RootCerts) -> TlsConfig {
     let mut provider = CryptoProvider { key_provider: &NoClientKeys, ..ring::default_provider() };
     if min == MinTls::V1_3 {
         // ureq offers every version that its provider has suites for.
         provider.cipher_suites.retain(|suite| suite.tls13().is_some());
     }
-    TlsConfig::builder().unversioned_rustls_crypto_provider(Arc::new(provider)).build()
+    TlsConfig::builder()
+        .root_certs(roots)
+        .unversioned_rustls_crypto_provider(Arc::new(provider))
+        .build()
 }
 
 /// Refuses every key: devices have no certificates, and what would sign with them stays out of the

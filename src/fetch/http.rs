@@ -43,6 +43,12 @@ impl Http {
         Ok(Self { lines, base, pace: options.pace, redirects, sealed_off: secure || local })
     }
 
+    /// Trusts a test's certificates, where a test has a server with TLS.
+    #[cfg(test)]
+    pub(super) fn trusting(self, options: &HttpOptions, roots: ureq::tls::RootCerts) -> Self {
+        Self { lines: super::agent::lines_trusting(options, true, roots), ..self }
+    }
+
     /// Follows redirects as https does, where a test has a server without TLS.
     #[cfg(test)]
     pub(super) fn following(self) -> Self {

@@ -10,6 +10,8 @@ mod agent;
 mod backoff;
 #[cfg(feature = "net")]
 mod http;
+#[cfg(all(test, feature = "net"))]
+mod https;
 #[cfg(feature = "net")]
 mod line;
 #[cfg(feature = "net")]
