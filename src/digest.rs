@@ -1,6 +1,7 @@
 //! SHA-256 digests: what every byte from outside is held against.
 //!
-//! Enters: bytes. Leaves: a [`Digest`], shown as 64 lower-case hex digits. Refuses: any other text.
+//! Enters: bytes. Leaves: a [`Digest`], shown as 64 lower-case hex digits, or a [`Truncated`] one.
+//! Refuses: any other text.
 
 use std::fmt;
 use std::str::FromStr;
@@ -82,6 +83,45 @@ impl<'de> serde::Deserialize<'de> for Digest {
     }
 }
 
+/// A SHA-256 digest cut to its first 128 bits (NIST SP 800-107, section 5.1). It resists a second
+/// preimage, not somebody who chooses both of two contents that collide: only for what is held
+/// against a whole digest as well before it is used.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Truncated([u8; Truncated::LEN]);
+
+impl Truncated {
+    /// Length in bytes.
+    pub const LEN: usize = 16;
+
+    /// The truncated digest that these raw bytes are.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; Self::LEN]) -> Self {
+        Self(bytes)
+    }
+
+    /// The truncated digest of `bytes`.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        let Digest(whole) = Digest::of(bytes);
+        let (first, _) = whole.split_at(Self::LEN);
+        let mut truncated = [0; Self::LEN];
+        truncated.copy_from_slice(first);
+        Self(truncated)
+    }
+
+    /// The raw bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; Self::LEN] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Truncated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
 /// SHA-256 over bytes that arrive piece by piece.
 #[derive(Clone)]
 pub struct Hasher(ring::digest::Context);
@@ -132,6 +172,13 @@ mod tests {
         let text = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(Digest::of(b"abc").to_string(), text);
         assert_eq!(text.parse(), Ok(Digest::of(b"abc")));
+    }
+
+    #[test]
+    fn a_truncated_digest_is_the_beginning_of_the_whole_one() {
+        let whole = Digest::of(b"abc");
+        assert_eq!(Truncated::of(b"abc").as_bytes()[..], whole.as_bytes()[..16]);
+        assert_ne!(Truncated::of(b"abc"), Truncated::of(b"abd"));
     }
 
     #[test]

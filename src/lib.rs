@@ -43,6 +43,7 @@ pub mod time;
 pub mod trust;
 pub mod unpack;
 pub mod updater;
+mod wire;
 
 #[cfg(feature = "ffi")]
 #[doc(hidden)]

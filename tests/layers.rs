@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: [&[&str]; 6] = [
     &[
         "config", "digest", "error", "hex", "host", "id", "json", "limits", "native", "progress",
-        "time",
+        "time", "wire",
     ],
     &["boot", "patch", "release", "rollout", "seal", "trust"],
     &["builtin", "fetch", "outbox", "store", "unpack"],

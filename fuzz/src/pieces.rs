@@ -37,16 +37,33 @@ pub fn index(data: &[u8]) -> bool {
     true
 }
 
-/// An index up to the first brace, and the layout of its pack from there.
+/// One number of a layout (LEB128), the way that all numbers of up to 64 bits can be read.
+fn number(bytes: &mut &[u8]) -> Option<u64> {
+    let end = bytes.iter().position(|byte| byte & 0x80 == 0)?;
+    let (number, left) = bytes.split_at(end + 1);
+    *bytes = left;
+    let add = |sum: u64, byte: &u8| sum.checked_mul(128)?.checked_add(u64::from(byte & 0x7f));
+    number.iter().rev().try_fold(0, add)
+}
+
+/// Bytes of the pack that a layout would fit: filler, and the lengths of its frames.
+fn pack_length(mut layout: &[u8]) -> Option<u64> {
+    let _spelling = number(&mut layout)?;
+    let (filler, frames) = (number(&mut layout)?, number(&mut layout)?);
+    let columns = usize::try_from(frames).ok().filter(|frames| *frames <= layout.len())?;
+    for _ in 0..2 * columns {
+        number(&mut layout)?;
+    }
+    (0..columns).try_fold(filler, |sum, _| sum.checked_add(number(&mut layout)?))
+}
+
+/// An index up to the first 01, and the layout of its pack from there.
 pub fn layout(data: &[u8]) -> bool {
-    let brace = data.iter().position(|byte| *byte == b'{').unwrap_or(data.len());
-    let (index, layout) = data.split_at(brace);
+    let begin = data.iter().position(|byte| *byte == 1).unwrap_or(data.len());
+    let (index, layout) = data.split_at(begin);
     let Ok(index) = Index::parse(index) else { return false };
     // The pack is whatever would fit.
-    let said = farad::json::parse(layout).unwrap_or_default();
-    let frames = said["frames"].as_array().into_iter().flatten();
-    let lengths = frames.map(|frame| frame["length"].as_u64().unwrap_or(0));
-    let length = lengths.chain(said["filler"].as_u64()).fold(0, u64::saturating_add);
+    let length = pack_length(layout).unwrap_or(0);
     let contents = index.contents();
     let decoded = contents.iter().filter_map(|at| index.files().get(*at));
     let decoded = decoded.fold(0_u64, |sum, file| sum.saturating_add(file.length));
@@ -54,7 +71,8 @@ pub fn layout(data: &[u8]) -> bool {
         let decoded = if salt.is_some() { decoded.next_multiple_of(1024) } else { decoded };
         let coding = Coding::Frames;
         let pack = Blob { sha256: Digest::of(b""), length, coding, decoded, salt };
-        let Ok(layout) = Layout::parse(layout, &index, &pack) else { return false };
+        let bytes = layout;
+        let Ok(layout) = Layout::parse(bytes, &index, &pack) else { return false };
         let mut end = 0;
         for (frame, pieces) in layout.pieces() {
             assert_eq!(pieces.iter().map(|piece| piece.length).sum::<u64>(), frame.length);
@@ -64,6 +82,7 @@ pub fn layout(data: &[u8]) -> bool {
             }
         }
         assert!(end <= length);
+        assert_eq!(layout.to_bytes().unwrap(), bytes);
         true
     })
 }

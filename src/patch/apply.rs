@@ -4,9 +4,10 @@ use std::io::Read;
 
 use zstd::zstd_safe::{DCtx, find_frame_compressed_size};
 
-use super::{Group, Plan, refuse, wire};
+use super::{Group, Plan, WHAT, refuse};
 use crate::error::Result;
 use crate::release::{File, Index};
+use crate::wire;
 
 /// Where parts of the base's files come from.
 pub trait Base {
@@ -57,7 +58,7 @@ impl<'a> Groups<'a> {
         };
         self.next += 1;
         // Lengths were held against the limit when the plan was read.
-        let frame = wire::bytes(self.frames, group.frame)?;
+        let frame = wire::bytes(self.frames, group.frame, WHAT)?;
         self.prefix.clear();
         // Grown by doubling, the buffers would take twice what the limit allows.
         self.prefix.reserve_exact(usize::try_from(self.plan.prefix(group)).unwrap_or(0));

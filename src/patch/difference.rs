@@ -4,10 +4,11 @@
 //! one; and where each added file's content comes from. The digests of contents that the patch makes
 //! are left out: who applies it computes them.
 
-use super::{refuse, sum, wire::Reader};
+use super::{refuse, sum};
 use crate::digest::Digest;
 use crate::error::Result;
 use crate::release::{File, Index};
+use crate::wire::Reader;
 
 /// The files of the new bundle before the digests of what is made are known.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -14,11 +14,11 @@ use zstd::zstd_safe::{CCtx, CParameter, compress_bound};
 
 use super::difference::{EMPTY, MADE, OTHERS};
 use super::similar::{Old, Stretch, alike, nearest, shared_back, shared_front};
-use super::wire::Writer;
 use super::{ALGORITHM, Base, Groups, Made, Plan, refuse};
 use crate::digest::{Digest, Hasher};
 use crate::error::{Error, Result};
 use crate::release::{File, Index};
+use crate::wire::Writer;
 
 /// How large groups are.
 #[derive(Debug, Clone, Copy)]

@@ -14,7 +14,6 @@ mod difference;
 pub mod make;
 #[cfg(feature = "publish")]
 mod similar;
-mod wire;
 
 pub use apply::{Base, Groups, Made};
 pub use difference::{Content, Outline};
@@ -24,8 +23,10 @@ use std::io::Read;
 use crate::error::{Error, Result};
 use crate::limits;
 use crate::release::Index;
-use wire::Reader;
+use crate::wire::{self, Reader};
 
+/// Its name in errors.
+const WHAT: &str = "patch";
 /// First byte of a patch: grouped zstd frames with a raw prefix.
 const ALGORITHM: u8 = 1;
 
@@ -67,7 +68,7 @@ impl Plan {
     /// reading.
     pub fn read(patch: &mut dyn Read, base: &Index) -> Result<Self> {
         let head = read_head(patch)?;
-        let mut reader = Reader::new(&head);
+        let mut reader = Reader::new(WHAT, &head);
         let outline = Outline::read(&mut reader, base)?;
         let groups = read_groups(&mut reader, base)?;
         let made = sum(outline.made().iter().copied());
@@ -97,14 +98,14 @@ impl Plan {
 
 /// Algorithm, lengths, head.
 fn read_head(patch: &mut dyn Read) -> Result<Vec<u8>> {
-    if wire::byte(patch)? != ALGORITHM {
+    if wire::byte(patch, WHAT)? != ALGORITHM {
         return Err(refuse("of another algorithm"));
     }
-    let (frame, decoded) = (wire::number(patch)?, wire::number(patch)?);
+    let (frame, decoded) = (wire::number(patch, WHAT)?, wire::number(patch, WHAT)?);
     if frame > limits::INDEX || decoded > limits::INDEX {
         return Err(refuse("its head is too long"));
     }
-    let frame = wire::bytes(patch, frame)?;
+    let frame = wire::bytes(patch, frame, WHAT)?;
     apply::decode(&[], &frame, decoded)
 }
 
@@ -142,7 +143,7 @@ fn sum(numbers: impl IntoIterator<Item = u64>) -> u64 {
 }
 
 fn refuse(detail: &str) -> Error {
-    Error::document("patch", detail)
+    Error::document(WHAT, detail)
 }
 
 #[cfg(all(test, feature = "publish"))]

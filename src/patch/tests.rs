@@ -3,10 +3,10 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::make::{Bundle, Draft, Sizes, make};
-use super::wire::Writer;
 use super::*;
 use crate::digest::Digest;
 use crate::release::File;
+use crate::wire::Writer;
 
 /// Path and content of every file of a bundle.
 type Web = BTreeMap<String, Vec<u8>>;

@@ -1,49 +1,43 @@
 //! Layout: where each content lies in the pack, and the digest of each piece that travels.
 //!
 //! Enters: decoded bytes of a layout blob and the index it belongs to. Leaves: frames in the order
-//! of the pack, whose lengths add up. Refuses: a content that is missing, doubled or out of limits.
+//! of the pack, whose lengths add up. Refuses: another spelling, a content that is missing, doubled or
+//! out of limits, anything behind the last digest.
 //!
 //! A piece holds up to 64 KiB of a frame. In a sealed pack each piece is one segment, with its tag,
 //! and filler behind the last one makes the pack's length tell little.
+//!
+//! Every device without a patch fetches the layout whole, however little it lacks. So it is columns
+//! of numbers, and of each piece's digest it has half (ADR 9).
 
-use serde::{Deserialize, Serialize};
-
-use super::{Blob, Coding, Index, SCHEMA};
-use crate::digest::Digest;
+use super::{Blob, Coding, Index};
+use crate::digest::Truncated;
 use crate::error::{Error, Result};
+use crate::limits;
 use crate::seal::{ObjectKey, PADDING, TAG};
-use crate::{json, limits};
+#[cfg(feature = "publish")]
+use crate::wire::Writer;
+use crate::wire::{self, Reader};
+
+/// Its name in errors.
+const WHAT: &str = "layout";
+/// First byte of a layout: the only spelling so far.
+const SPELLING: u8 = 1;
+/// Codings of frames as the layout spells them: their places here.
+const CODINGS: [Coding; 2] = [Coding::Zstd, Coding::Brotli];
 
 /// The frames of a pack, back to back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
-    schema: u32,
-    #[serde(default)]
-    requires: Vec<String>,
     frames: Vec<Frame>,
     /// Bytes behind the last frame of a sealed pack that stand for nothing.
-    #[serde(default, skip_serializing_if = "is_zero")]
     filler: u64,
     /// Bytes of a whole piece as it travels.
-    #[serde(skip, default = "open_piece")]
     piece: u64,
 }
 
-fn open_piece() -> u64 {
-    limits::PIECE
-}
-
-fn sealed_piece() -> u64 {
-    limits::PIECE + TAG
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_zero(number: &u64) -> bool {
-    *number == 0
-}
-
-/// One frame: one file's content, or several small ones back to back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// One frame: one file's content, or several ones back to back.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
     /// What was done to them: zstd or brotli.
     pub coding: Coding,
@@ -51,18 +45,23 @@ pub struct Frame {
     pub length: u64,
     /// Positions in the index of the contents that it holds, in order.
     pub files: Vec<usize>,
-    /// SHA-256 of its pieces as they travel: 64 KiB each (sealed: and a tag), the last one what
-    /// remains.
-    pub pieces: Vec<Digest>,
+    /// Truncated SHA-256 of its pieces as they travel: 64 KiB each (sealed: and a tag), the last one
+    /// what remains.
+    pub pieces: Vec<Truncated>,
+}
+
+/// Bytes of a whole piece as it travels.
+fn piece(sealed: bool) -> u64 {
+    if sealed { limits::PIECE + TAG } else { limits::PIECE }
 }
 
 impl Layout {
-    /// The layout of `frames`; a sealed pack has `filler` bytes behind them.
+    /// The layout of `frames`; a sealed pack has `filler` bytes behind them. Whether it describes a
+    /// pack is for [`Layout::parse`] to say.
     #[cfg(feature = "publish")]
     #[must_use]
-    pub(crate) fn new(frames: Vec<Frame>, filler: u64, sealed: bool) -> Self {
-        let piece = if sealed { sealed_piece() } else { open_piece() };
-        Self { schema: SCHEMA, requires: Vec::new(), frames, filler, piece }
+    pub fn new(frames: Vec<Frame>, filler: u64, sealed: bool) -> Self {
+        Self { frames, filler, piece: piece(sealed) }
     }
 
     /// Reads a layout and holds it against the index and the pack it describes.
@@ -70,66 +69,98 @@ impl Layout {
     /// # Errors
     /// [`Error::Document`] where the three do not fit each other.
     pub fn parse(bytes: &[u8], index: &Index, pack: &Blob) -> Result<Self> {
-        let refuse = |detail: &str| Err(Error::document("layout", detail));
-        let mut layout: Self =
-            json::parse_as(bytes).map_err(|error| Error::document("layout", error))?;
         let sealed = pack.salt.is_some();
-        layout.piece = if sealed { sealed_piece() } else { open_piece() };
-        if layout.schema != SCHEMA || super::unsupported(&layout.requires).is_some() {
-            return refuse("of another schema");
-        }
+        let layout = Self::read(bytes, index, piece(sealed))?;
         if layout.filler >= if sealed { PADDING } else { 1 } {
-            return refuse("too much of the pack stands for nothing");
+            return Err(refuse("too much of the pack stands for nothing"));
         }
         let mut length = layout.filler;
         let mut decoded = 0_u64;
         let mut held = Vec::new();
         for frame in &layout.frames {
-            if !matches!(frame.coding, Coding::Zstd | Coding::Brotli) {
-                return refuse("a frame of a coding that no frame has");
-            }
-            if frame.length == 0 || frame.files.is_empty() {
-                return refuse("a frame is empty");
-            }
-            if frame.pieces.len() as u64 != frame.length.div_ceil(layout.piece) {
-                return refuse("a frame has too few or too many pieces");
-            }
             if sealed && (1..=TAG).contains(&(frame.length % layout.piece)) {
-                return refuse("a piece is a tag and nothing else");
+                return Err(refuse("a piece is a tag and nothing else"));
             }
             length = length.saturating_add(frame.length);
-            for at in &frame.files {
-                let Some(file) = index.files().get(*at) else {
-                    return refuse("a frame names a file that is not in the index");
-                };
+            for file in frame.files.iter().filter_map(|at| index.files().get(*at)) {
                 decoded = decoded.saturating_add(file.length);
-                held.push(*at);
             }
+            held.extend_from_slice(&frame.files);
         }
         held.sort_unstable();
         if held != index.contents() {
-            return refuse("the pack does not hold each content once");
+            return Err(refuse("the pack does not hold each content once"));
         }
         if length != pack.length || !pack.fits(decoded) {
-            return refuse("its lengths are not those of the pack");
+            return Err(refuse("its lengths are not those of the pack"));
         }
         Ok(layout)
+    }
+
+    /// The columns, back to back.
+    fn read(bytes: &[u8], index: &Index, piece: u64) -> Result<Self> {
+        let mut bytes = bytes;
+        if wire::byte(&mut bytes, WHAT)? != SPELLING {
+            return Err(refuse("of another spelling"));
+        }
+        let mut reader = Reader::new(WHAT, bytes);
+        let filler = reader.number()?;
+        let count = reader.count()?;
+        let codings = reader.numbers(count)?;
+        let (held, lengths) = (reader.numbers(count)?, reader.numbers(count)?);
+        let all = held.iter().fold(0, |sum: u64, held| sum.saturating_add(*held));
+        let all = usize::try_from(all).map_err(|_| refuse("too many contents"))?;
+        let mut files = reader.positions(all, index.files().len())?.into_iter();
+        let mut frames = Vec::new();
+        for ((coding, held), length) in codings.into_iter().zip(held).zip(lengths) {
+            let coding = usize::try_from(coding).ok().and_then(|coding| CODINGS.get(coding));
+            let coding = *coding.ok_or_else(|| refuse("a frame of a coding that no frame has"))?;
+            if held == 0 || length == 0 {
+                return Err(refuse("a frame is empty"));
+            }
+            // All of them together were counted above.
+            let held = usize::try_from(held).unwrap_or(usize::MAX);
+            let files = files.by_ref().take(held).collect();
+            let digests = length.div_ceil(piece).saturating_mul(Truncated::LEN as u64);
+            let (digests, _) = reader.take(digests)?.as_chunks();
+            let pieces = digests.iter().copied().map(Truncated::from_bytes).collect();
+            frames.push(Frame { coding, length, files, pieces });
+        }
+        if !reader.is_empty() {
+            return Err(refuse("it goes on behind its last digest"));
+        }
+        Ok(Self { frames, filler, piece })
     }
 
     /// The bytes to publish.
     ///
     /// # Errors
-    /// Where a field cannot be written as JSON.
+    /// [`Error::Document`] where a frame is of a coding that no frame has.
     #[cfg(feature = "publish")]
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        json::compact(self).map_err(|error| Error::document("layout", error))
+        let mut out = Writer::default();
+        let frames = &self.frames;
+        for number in [SPELLING.into(), self.filler, frames.len() as u64] {
+            out.number(number);
+        }
+        for frame in frames {
+            let coding = CODINGS.iter().position(|coding| *coding == frame.coding);
+            let coding = coding.ok_or_else(|| refuse("a frame of a coding that no frame has"))?;
+            out.number(coding as u64);
+        }
+        frames.iter().for_each(|frame| out.number(frame.files.len() as u64));
+        frames.iter().for_each(|frame| out.number(frame.length));
+        out.positions(frames.iter().flat_map(|frame| frame.files.iter().copied()));
+        let digests = frames.iter().flat_map(|frame| &frame.pieces);
+        digests.for_each(|digest| out.0.extend_from_slice(digest.as_bytes()));
+        Ok(out.0)
     }
 
     /// The pieces of each frame, frame by frame in the order of the pack.
     pub fn pieces(&self) -> impl Iterator<Item = (&Frame, Vec<Piece>)> {
         let count: usize = self.frames.iter().map(|frame| frame.pieces.len()).sum();
         self.frames.iter().scan((0_u64, 0_usize), move |(offset, number), frame| {
-            let cut = frame.pieces.iter().enumerate().map(|(at, sha256)| {
+            let cut = frame.pieces.iter().enumerate().map(|(at, digest)| {
                 let (begin, this) = (*offset, *number);
                 let length = frame.length.saturating_sub(at as u64 * self.piece).min(self.piece);
                 *offset = offset.saturating_add(length);
@@ -137,7 +168,7 @@ impl Layout {
                 // Layouts have fewer pieces than this by their own length.
                 let place = u32::try_from(this).unwrap_or(u32::MAX);
                 let last = *number == count;
-                Piece { offset: begin, length, sha256: *sha256, number: place, last }
+                Piece { offset: begin, length, digest: *digest, number: place, last }
             });
             let pieces = cut.collect();
             Some((frame, pieces))
@@ -149,6 +180,12 @@ impl Layout {
     pub fn frames(&self) -> &[Frame] {
         &self.frames
     }
+
+    /// Bytes behind the last frame of a sealed pack that stand for nothing.
+    #[must_use]
+    pub fn filler(&self) -> u64 {
+        self.filler
+    }
 }
 
 /// One piece of a pack, as it travels.
@@ -158,8 +195,8 @@ pub struct Piece {
     pub offset: u64,
     /// Length, bytes; at most [`limits::PIECE`] and a tag.
     pub length: u64,
-    /// SHA-256 of its bytes.
-    pub sha256: Digest,
+    /// Truncated SHA-256 of its bytes.
+    pub digest: Truncated,
     /// Its place among the pieces of the pack: the number of its segment.
     pub number: u32,
     /// The pack ends with it, filler aside.
@@ -182,7 +219,7 @@ impl Piece {
     /// Holds `bytes` against the digest.
     #[must_use]
     pub fn verify(&self, bytes: Vec<u8>) -> Option<VerifiedPiece> {
-        let right = bytes.len() as u64 == self.length && Digest::of(&bytes) == self.sha256;
+        let right = bytes.len() as u64 == self.length && Truncated::of(&bytes) == self.digest;
         right.then_some(VerifiedPiece { bytes, number: self.number, last: self.last })
     }
 
@@ -219,4 +256,8 @@ impl OpenedPiece {
     pub fn bytes(&self) -> &[u8] {
         &self.0
     }
+}
+
+fn refuse(detail: &str) -> Error {
+    Error::document(WHAT, detail)
 }

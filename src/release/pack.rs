@@ -14,7 +14,7 @@ use brotli::enc::BrotliEncoderParams;
 
 use super::blob::said;
 use super::{Blob, Coding, File, Frame, Index, Layout};
-use crate::digest::{Digest, Hasher};
+use crate::digest::{Digest, Hasher, Truncated};
 use crate::error::{Error, Result};
 use crate::limits;
 use crate::seal::{Object, ObjectKey, PADDING, Sealer};
@@ -166,7 +166,7 @@ impl PackWriter<'_> {
                 let number = u32::try_from(number + at).map_err(|_| Error::Seal)?;
                 key.seal(number, last && at + 1 == count, &mut piece)?;
             }
-            pieces.push(Digest::of(&piece));
+            pieces.push(Truncated::of(&piece));
             self.write(&piece)?;
         }
         self.pieces += count;

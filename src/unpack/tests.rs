@@ -4,6 +4,7 @@ use std::io::Cursor;
 use proptest::prelude::*;
 
 use super::*;
+use crate::digest::Truncated;
 use crate::progress::Cancel;
 use crate::release::Frame;
 use crate::release::pack::{index_folder, small_blob, write_pack};
@@ -130,7 +131,7 @@ fn cut_short_it_is_refused() {
 
 /// A layout that a dishonest signer made for `pack`, one frame with these files.
 fn lying(pack: &[u8], files: Vec<usize>) -> Layout {
-    let pieces = pack.chunks(64 << 10).map(Digest::of).collect();
+    let pieces = pack.chunks(64 << 10).map(Truncated::of).collect();
     let coding = Coding::Zstd;
     Layout::new(vec![Frame { coding, length: pack.len() as u64, files, pieces }], 0, false)
 }
@@ -188,8 +189,8 @@ fn a_layout_that_does_not_fit_its_index_is_refused() {
     let web = sample();
     let frames = web.layout.frames().to_vec();
     let refused = |frames: Vec<Frame>| {
-        let bytes = Layout::new(frames, 0, false).to_bytes().unwrap();
-        Layout::parse(&bytes, &web.index, &web.blob).is_err()
+        let bytes = Layout::new(frames, 0, false).to_bytes();
+        bytes.and_then(|bytes| Layout::parse(&bytes, &web.index, &web.blob)).is_err()
     };
     assert!(!refused(frames.clone()));
     assert!(refused(frames[1..].to_vec()), "a content is missing");
@@ -202,12 +203,57 @@ fn a_layout_that_does_not_fit_its_index_is_refused() {
         |frame| frame.files[0] = 99,
         |frame| frame.files.clear(),
         |frame| frame.pieces.clear(),
-        |frame| frame.pieces.push(Digest::of(b"")),
+        |frame| frame.pieces.push(Truncated::of(b"")),
     ] {
         let mut frames = frames.clone();
         change(&mut frames[0]);
         assert!(refused(frames));
     }
+}
+
+#[test]
+fn a_layout_is_spelt_in_columns_and_in_one_way() {
+    let [script, page] = [b"let a = 1".to_vec(), b"<p>".to_vec()];
+    let web = web(&[("a.js", script), ("copy.js", b"let a = 1".to_vec()), ("i.html", page)]);
+    let frames = [(Coding::Brotli, vec![2], 70_000, 2), (Coding::Zstd, vec![0], 3, 1)];
+    let frames = frames.map(|(coding, files, length, pieces)| {
+        let pieces = (0..pieces).map(|n| Truncated::from_bytes([n; 16])).collect();
+        Frame { coding, length, files, pieces }
+    });
+    let layout = Layout::new(frames.to_vec(), 0, false);
+    let numbers = [
+        &[1, 0, 2][..],         // spelling, filler, frames
+        &[1, 0],                // codings
+        &[1, 1],                // contents of each
+        &[0xf0, 0xa2, 0x04, 3], // lengths
+        &[2 * 2, 3 * 2 - 1],    // positions: +2, -3
+        &[0; 16],
+        &[1; 16],
+        &[0; 16], // digests
+    ];
+    let bytes = numbers.concat();
+    assert_eq!(layout.to_bytes().unwrap(), bytes);
+    let blob = Blob { length: 70_003, decoded: 12, ..web.blob };
+    assert_eq!(Layout::parse(&bytes, &web.index, &blob).unwrap(), layout);
+    let changed = |at: usize, to: u8| {
+        let mut bytes = bytes.clone();
+        bytes[at] = to;
+        Layout::parse(&bytes, &web.index, &blob).is_err()
+    };
+    assert!(changed(0, 2), "another spelling");
+    assert!(changed(1, 1), "filler in an open pack");
+    assert!(changed(2, 1) && changed(2, 3) && changed(2, 0x7f), "another number of frames");
+    assert!(changed(3, 2), "a coding that no frame has");
+    assert!(changed(5, 0) && changed(5, 2), "a frame that holds nothing, or another's");
+    assert!(changed(10, 0), "a frame of no bytes");
+    assert!(changed(11, 2) && changed(11, 6) && changed(12, 7), "another content, or none");
+    for end in 0..bytes.len() {
+        assert!(Layout::parse(&bytes[..end], &web.index, &blob).is_err(), "{end}");
+    }
+    let longer = [&bytes[..], &[0; 16]].concat();
+    assert!(Layout::parse(&longer, &web.index, &blob).is_err(), "a digest of nothing");
+    let padded = [&bytes[..1], &[0x80], &bytes[1..]].concat();
+    assert!(Layout::parse(&padded, &web.index, &blob).is_err(), "a number with a byte too many");
 }
 
 #[test]

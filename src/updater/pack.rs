@@ -162,14 +162,14 @@ fn merge<'p>(pieces: impl Iterator<Item = &'p Piece>) -> Vec<Part> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::digest::Digest;
+    use crate::digest::Truncated;
 
     #[test]
     fn neighbours_travel_together() {
         let piece = |offset, length| Piece {
             offset,
             length,
-            sha256: Digest::of(b""),
+            digest: Truncated::of(b""),
             number: 0,
             last: false,
         };

@@ -10,7 +10,7 @@
 use std::collections::{HashMap, HashSet};
 use std::io::{Read, Write};
 
-use crate::digest::Digest;
+use crate::digest::{Digest, Truncated};
 use crate::error::{Error, Result};
 use crate::limits;
 use crate::release::{Blob, Piece};
@@ -21,7 +21,7 @@ const FOLDER: &str = "downloads";
 /// Name of a mark in a blob's folder.
 const REFUSED: &str = "refused";
 const BEGINNING: &str = "beginning";
-const HEADER: usize = Digest::LEN + 4;
+const HEADER: usize = Truncated::LEN + 4;
 /// A piece as it travels, sealed or not, bytes at most.
 const LONGEST: u64 = limits::PIECE + TAG;
 /// More files than this for one blob: something is wrong with it, so it begins anew.
@@ -39,7 +39,7 @@ struct Place {
 pub(super) struct Spool<'a> {
     disk: &'a dyn Disk,
     folder: String,
-    places: HashMap<Digest, Place>,
+    places: HashMap<Truncated, Place>,
     reading: Option<(Place, Box<dyn Read + Send>)>,
     /// The file that this run adds to.
     run: u64,
@@ -47,7 +47,7 @@ pub(super) struct Spool<'a> {
     /// Bytes of all pieces.
     bytes: u64,
     /// The first bytes of a piece that an earlier run received, unverified.
-    beginning: Option<(Digest, Vec<u8>)>,
+    beginning: Option<(Truncated, Vec<u8>)>,
 }
 
 /// The folder of what came of a blob.
@@ -142,14 +142,14 @@ impl<'a> Spool<'a> {
         let path = format!("{}/{run}", self.folder);
         let Ok(mut file) = self.disk.open(&path) else { return false };
         let (mut at, mut end) = (0, 0);
-        while let Some((sha256, length)) = read_header(&mut file) {
+        while let Some((digest, length)) = read_header(&mut file) {
             at += HEADER as u64;
             let mut bytes = Vec::new();
             let read = file.by_ref().take(length).read_to_end(&mut bytes);
-            if read.is_err() || bytes.len() as u64 != length || Digest::of(&bytes) != sha256 {
+            if read.is_err() || bytes.len() as u64 != length || Truncated::of(&bytes) != digest {
                 break;
             }
-            if self.places.insert(sha256, Place { run, at }).is_none() {
+            if self.places.insert(digest, Place { run, at }).is_none() {
                 self.bytes += length;
             }
             at += length;
@@ -158,11 +158,11 @@ impl<'a> Spool<'a> {
         self.disk.length(&path).is_ok_and(|length| length == Some(end))
     }
 
-    fn load_beginning(&self) -> Option<(Digest, Vec<u8>)> {
-        let limit = LONGEST + Digest::LEN as u64;
+    fn load_beginning(&self) -> Option<(Truncated, Vec<u8>)> {
+        let limit = LONGEST + Truncated::LEN as u64;
         let kept = self.disk.read(&format!("{}/{BEGINNING}", self.folder), limit).ok()??;
-        let (sha256, bytes) = kept.split_first_chunk::<{ Digest::LEN }>()?;
-        Some((Digest::from_bytes(*sha256), bytes.to_vec()))
+        let (digest, bytes) = kept.split_first_chunk()?;
+        Some((Truncated::from_bytes(*digest), bytes.to_vec()))
     }
 
     /// Bytes that earlier runs received.
@@ -172,12 +172,12 @@ impl<'a> Spool<'a> {
 
     /// Whether an earlier run received this piece.
     pub(super) fn has(&self, piece: &Piece) -> bool {
-        self.places.contains_key(&piece.sha256)
+        self.places.contains_key(&piece.digest)
     }
 
     /// The bytes of a piece of an earlier run; nothing if it cannot be read any more.
     pub(super) fn load(&mut self, piece: &Piece) -> Option<Vec<u8>> {
-        let wanted = *self.places.get(&piece.sha256)?;
+        let wanted = *self.places.get(&piece.digest)?;
         // Pieces are mostly asked for in the order in which they came.
         let (place, mut file) = match self.reading.take() {
             Some((place, file)) if place.run == wanted.run && place.at <= wanted.at => {
@@ -212,7 +212,7 @@ impl<'a> Spool<'a> {
             }
         };
         let length = u32::try_from(piece.length).unwrap_or(u32::MAX);
-        let record = [&piece.sha256.as_bytes()[..], &length.to_be_bytes(), bytes].concat();
+        let record = [&piece.digest.as_bytes()[..], &length.to_be_bytes(), bytes].concat();
         file.write_all(&record).map_err(storing)?;
         self.writing = Some(file);
         Ok(())
@@ -221,7 +221,7 @@ impl<'a> Spool<'a> {
     /// The first bytes of `piece` that an earlier run received, unverified; none if there are none.
     /// Hands them out once.
     pub(super) fn take_beginning(&mut self, piece: &Piece) -> Vec<u8> {
-        let kept = self.beginning.take_if(|(sha256, _)| *sha256 == piece.sha256);
+        let kept = self.beginning.take_if(|(digest, _)| *digest == piece.digest);
         kept.map(|(_, bytes)| bytes)
             .filter(|bytes| (bytes.len() as u64) < piece.length)
             .unwrap_or_default()
@@ -231,7 +231,7 @@ impl<'a> Spool<'a> {
     pub(super) fn keep_beginning(&self, piece: &Piece, bytes: &[u8]) {
         let kept = self.disk.create_folder(&self.folder).and_then(|()| {
             let mut file = self.disk.create(&format!("{}/{BEGINNING}", self.folder))?;
-            file.write_all(&[&piece.sha256.as_bytes()[..], bytes].concat())
+            file.write_all(&[&piece.digest.as_bytes()[..], bytes].concat())
         });
         if let Err(error) = kept {
             log::info!("the beginning of a piece is lost: {error}");
@@ -239,12 +239,12 @@ impl<'a> Spool<'a> {
     }
 }
 
-fn read_header(file: &mut impl Read) -> Option<(Digest, u64)> {
+fn read_header(file: &mut impl Read) -> Option<(Truncated, u64)> {
     let mut header = [0; HEADER];
     file.read_exact(&mut header).ok()?;
-    let (sha256, length) = header.split_first_chunk::<{ Digest::LEN }>()?;
+    let (digest, length) = header.split_first_chunk()?;
     let length = u64::from(u32::from_be_bytes(length.try_into().ok()?));
-    (length <= LONGEST).then(|| (Digest::from_bytes(*sha256), length))
+    (length <= LONGEST).then(|| (Truncated::from_bytes(*digest), length))
 }
 
 #[cfg(test)]
@@ -258,7 +258,7 @@ mod tests {
             Piece {
                 offset: 0,
                 length: length as u64,
-                sha256: Digest::of(&bytes),
+                digest: Truncated::of(&bytes),
                 number: 0,
                 last: false,
             },

@@ -5,13 +5,13 @@
 
 use std::fs;
 
-use farad::digest::Digest;
+use farad::digest::{Digest, Truncated};
 use farad::hex;
 use farad::host::System;
 use farad::id::AppId;
 use farad::json;
-use farad::release::Blob;
 use farad::release::pack::{index_folder, small_blob, write_pack};
+use farad::release::{Blob, Layout};
 use farad::seal::{Object, OpeningKey, Sealer};
 use farad::updater::{Status, Via};
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ use crate::site::{Answer, Site};
 struct Sealed {
     app: AppId,
     manifest: Value,
-    layout: Value,
+    layout: Layout,
     pack: Vec<u8>,
     /// Blobs by path.
     blobs: Vec<(String, Vec<u8>)>,
@@ -69,7 +69,6 @@ impl Sealed {
         let names = index.files().iter().map(|file| file.path.clone()).collect();
         let digests = index.files().iter().map(|file| file.sha256);
         let digests = digests.chain([index.identity()]).collect();
-        let layout = json::parse(&layout.to_bytes().unwrap()).unwrap();
         let blobs = vec![(index_blob.path(), index_bytes)];
         let mut sealed = Self { app: app.clone(), manifest, layout, pack, blobs, names, digests };
         change(&mut sealed, &sealer);
@@ -79,7 +78,7 @@ impl Sealed {
 
     /// Seals the layout as it is now and names pack and layout as they are now.
     fn put_together(&mut self, sealer: &Sealer<'_>) {
-        let layout = json::compact(&self.layout).unwrap();
+        let layout = self.layout.to_bytes().unwrap();
         let (blob, bytes) = small_blob(&layout, Object::Layout, Some(sealer)).unwrap();
         self.blobs.push((blob.path(), bytes));
         if self.manifest.get("layout").is_none() {
@@ -254,33 +253,31 @@ fn a_release_that_was_sealed_for_another_app_is_refused() {
 fn segments_of_the_pack_cut_doubled_swapped_or_moved_are_refused() {
     // The frame of noise.bin: four whole segments, and one more.
     fn alter(sealed: &mut Sealed, change: impl Fn(&mut Vec<Vec<u8>>)) {
-        let frames = sealed.layout["frames"].as_array_mut().unwrap();
+        let mut frames = sealed.layout.frames().to_vec();
         let mut offset = 0;
         let frame = frames
             .iter_mut()
             .find(|frame| {
-                let found = frame["pieces"].as_array().unwrap().len() > 2;
-                offset += if found { 0 } else { frame["length"].as_u64().unwrap() };
+                let found = frame.pieces.len() > 2;
+                offset += if found { 0 } else { frame.length };
                 found
             })
             .unwrap();
         let offset = usize::try_from(offset).unwrap();
-        let end = offset + usize::try_from(frame["length"].as_u64().unwrap()).unwrap();
+        let end = offset + usize::try_from(frame.length).unwrap();
         let mut segments: Vec<Vec<u8>> =
             sealed.pack[offset..end].chunks(65_552).map(<[u8]>::to_vec).collect();
         change(&mut segments);
-        let digests: Vec<_> = segments.iter().map(|segment| Digest::of(segment)).collect();
-        frame["pieces"] = json!(digests);
-        frame["length"] = json!(segments.concat().len());
+        frame.pieces = segments.iter().map(|segment| Truncated::of(segment)).collect();
+        frame.length = segments.concat().len() as u64;
         let after = sealed.pack.split_off(end);
         sealed.pack.truncate(offset);
         sealed.pack.extend(segments.concat());
         sealed.pack.extend(after);
         // The pack still has a length that sealed packs have.
-        let frames = sealed.layout["frames"].as_array().unwrap();
-        let all: u64 = frames.iter().map(|frame| frame["length"].as_u64().unwrap()).sum();
+        let all: u64 = frames.iter().map(|frame| frame.length).sum();
         let filler = all.next_multiple_of(1024) - all;
-        sealed.layout["filler"] = json!(filler);
+        sealed.layout = Layout::new(frames, filler, true);
         sealed.pack.resize(usize::try_from(all + filler).unwrap(), 0);
     }
     assert_eq!(refused(|sealed, _| alter(sealed, |segments| segments.swap(0, 1))), "seal");
@@ -322,7 +319,7 @@ fn a_sealed_pack_cut_at_any_segment_or_changed_anywhere_is_refused_and_recovers(
     let path = format!("blobs/{}", sealed.manifest["pack"]["sha256"].as_str().unwrap());
     let mut ends: Vec<usize> = (0..sealed.pack.len()).step_by(65_552).collect();
     // Filler is never missed.
-    let filler = usize::try_from(sealed.layout["filler"].as_u64().unwrap_or(0)).unwrap();
+    let filler = usize::try_from(sealed.layout.filler()).unwrap();
     let last = sealed.pack.len() - filler - 1;
     ends.push(last);
     for end in ends {

@@ -144,6 +144,54 @@ def packed(place, bytes_):
     return "zstd", zstandard.ZstdCompressor(level=3).compress(bytes_)
 
 
+CODINGS = ["zstd", "brotli"]
+
+
+def read_layout(left):
+    def number():
+        nonlocal left
+        end = next(at for at, byte in enumerate(left) if byte < 128)
+        taken, left = left[: end + 1], left[end + 1 :]
+        assert end == 0 or taken[-1] != 0
+        return sum((byte & 127) << 7 * at for at, byte in enumerate(taken))
+
+    assert left[0] == 1
+    left = left[1:]
+    filler, count = number(), number()
+    codings, held, lengths = ([number() for _ in range(count)] for _ in range(3))
+    files, place = [], 0
+    for _ in range(sum(held)):
+        step = number()
+        files.append(place + (-(step + 1) // 2 if step % 2 else step // 2))
+        place = files[-1] + 1
+    frames = []
+    for coding, own, length in zip(codings, held, lengths):
+        pieces = -(-length // (SEGMENT + TAG))
+        digests, left = left[: 16 * pieces], left[16 * pieces :]
+        frame = {"coding": CODINGS[coding], "length": length, "files": files[:own]}
+        frame["pieces"] = [digests[at : at + 16] for at in range(0, 16 * pieces, 16)]
+        files = files[own:]
+        frames.append(frame)
+    assert left == b""
+    return filler, frames
+
+
+def write_layout(filler, frames):
+    def number(value):
+        low, high = value & 127, value >> 7
+        return bytes([low | 128]) + number(high) if high else bytes([low])
+
+    numbers = [1, filler, len(frames)]
+    numbers += [CODINGS.index(frame["coding"]) for frame in frames]
+    numbers += [len(frame["files"]) for frame in frames]
+    numbers += [frame["length"] for frame in frames]
+    place = 0
+    for file in (file for frame in frames for file in frame["files"]):
+        numbers.append(2 * (file - place) if file >= place else 2 * (place - file) - 1)
+        place = file + 1
+    return b"".join(map(number, numbers)) + b"".join(b"".join(f["pieces"]) for f in frames)
+
+
 def open_release(private, manifest_path, blobs, out):
     manifest = json.loads(manifest_path.read_bytes())
     seal = manifest["seal"]
@@ -161,17 +209,17 @@ def open_release(private, manifest_path, blobs, out):
     index = small("index")
     assert content.label(sha256(index).digest()) == manifest["bundle"]["keyed"]
     files = [line.split(" ", 2) for line in index.decode().splitlines()[1:]]
-    layout = json.loads(small("layout"))
+    filler, frames = read_layout(small("layout"))
     pack = checked(blobs, manifest["pack"])
     cipher = content.cipher("pack", bytes.fromhex(manifest["pack"]["salt"]))
-    pieces = sum(len(frame["pieces"]) for frame in layout["frames"])
+    pieces = sum(len(frame["pieces"]) for frame in frames)
     number, at, contents = 0, 0, {}
-    for frame in layout["frames"]:
+    for frame in frames:
         sealed, at = pack[at : at + frame["length"]], at + frame["length"]
         plain = b""
         for cut, digest in enumerate(frame["pieces"]):
             piece = sealed[cut * (SEGMENT + TAG) : (cut + 1) * (SEGMENT + TAG)]
-            assert sha256(piece).hexdigest() == digest
+            assert sha256(piece).digest()[:16] == digest
             plain += cipher.decrypt(nonce(number, number == pieces - 1), piece, None)
             number += 1
         plain = unpacked(frame["coding"], plain)
@@ -179,7 +227,7 @@ def open_release(private, manifest_path, blobs, out):
             digest, length = files[place][0], int(files[place][1])
             contents[digest], plain = plain[:length], plain[length:]
         assert plain == b""
-    assert at + layout.get("filler", 0) == len(pack) and len(pack) % PADDING == 0
+    assert at + filler == len(pack) and len(pack) % PADDING == 0
     contents[sha256(b"").hexdigest()] = b""
     for digest, length, path in files:
         assert sha256(contents[digest]).hexdigest() == digest and len(contents[digest]) == int(length)
@@ -231,11 +279,11 @@ def seal_release(public, web, manifest_path, blobs):
         begun = {"coding": coding, "length": 0, "files": [place], "pieces": []}
         frame = frames.setdefault(place, begun)
         frame["length"] += len(sealed)
-        frame["pieces"].append(sha256(sealed).hexdigest())
+        frame["pieces"].append(sha256(sealed).digest()[:16])
         pack += sealed
     filler = -len(pack) % PADDING
     pack += os.urandom(filler)
-    layout = {"schema": 1, "requires": [], "frames": list(frames.values()), "filler": filler}
+    layout = write_layout(filler, list(frames.values()))
     info = framed("farad/seal/1", APP, content.commit())
     enc, wrapped = Suite.seal(public, info, content.key)
     manifest = {
@@ -249,7 +297,7 @@ def seal_release(public, web, manifest_path, blobs):
         "native": {},
         "bundle": {"keyed": content.label(sha256(index).digest())},
         "index": small("index", index),
-        "layout": small("layout", json.dumps(layout).encode()),
+        "layout": small("layout", layout),
         "pack": keep(salt, pack, "frames", sum(len(bytes_) for bytes_ in seen)),
         "seal": {
             "alg": "hpke-x25519-aes256gcm",

@@ -240,10 +240,12 @@ fn releases(add: Add<'_>) {
     add("index/good", &index);
     add("index/bad-order", &[&index[..], &index[14..]].concat());
     add("layout/good", &[&index[..], &layout].concat());
-    let none = br#"{"schema":1,"requires":[],"frames":[]}"#;
-    add("layout/bad-empty", &[&index[..], none].concat());
-    let other = String::from_utf8(layout).unwrap().replacen("brotli", "frames", 1);
-    add("layout/bad-coding", &[&index[..], other.as_bytes()].concat());
+    add("layout/bad-empty", &[&index[..], &[1, 0, 0]].concat());
+    // Behind spelling, filler and the number of frames.
+    let mut other = layout.clone();
+    other[3] = 2;
+    add("layout/bad-coding", &[&index[..], &other].concat());
+    add("layout/bad-behind", &[&index[..], &layout, &[0; 16]].concat());
     let (blob, bytes) = small_blob(&index, Object::Index, None).unwrap();
     let length = u16::try_from(blob.decoded).unwrap();
     let zstd = zstd::bulk::compress(&index, 19).unwrap();

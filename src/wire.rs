@@ -1,57 +1,61 @@
-//! Numbers and columns of numbers in a patch.
+//! Numbers and columns of numbers in a patch and in a layout.
 //!
-//! A number is LEB128 (seven bits a byte, lowest first, at most 64 bits, no byte too many); a signed
+//! Enters: bytes from outside, and what they are said to be, for the error. Leaves: numbers, positions.
+//! Refuses: what is cut short, a number with another spelling, a position out of bounds. A number is LEB128 (seven bits a byte, lowest first, at most 64 bits, no byte too many); a signed
 //! one is zigzag (0, −1, 1, −2, …); positions are signed differences to the successor of the one
 //! before. Every count is held against what is left to read before anything is made room for.
 
 use std::io::Read;
 
-use super::refuse;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
-/// Reads the plain head of a patch.
-pub(super) struct Reader<'a> {
+/// Reads columns of a document that is named `what` in errors.
+pub(crate) struct Reader<'a> {
+    what: &'static str,
     left: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self { left: bytes }
+    pub(crate) fn new(what: &'static str, bytes: &'a [u8]) -> Self {
+        Self { what, left: bytes }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.left.is_empty()
     }
 
-    pub(super) fn number(&mut self) -> Result<u64> {
-        number(&mut self.left)
+    pub(crate) fn number(&mut self) -> Result<u64> {
+        number(&mut self.left, self.what)
     }
 
     /// How many of something follow; each takes at least a byte.
-    pub(super) fn count(&mut self) -> Result<usize> {
+    pub(crate) fn count(&mut self) -> Result<usize> {
         let count = self.number()?;
-        usize::try_from(count).ok().filter(|count| *count <= self.left.len()).ok_or_else(cut)
+        usize::try_from(count)
+            .ok()
+            .filter(|count| *count <= self.left.len())
+            .ok_or_else(|| cut(self.what))
     }
 
-    pub(super) fn numbers(&mut self, count: usize) -> Result<Vec<u64>> {
+    pub(crate) fn numbers(&mut self, count: usize) -> Result<Vec<u64>> {
         if count > self.left.len() {
-            return Err(cut());
+            return Err(cut(self.what));
         }
         (0..count).map(|_| self.number()).collect()
     }
 
-    pub(super) fn signed(&mut self, count: usize) -> Result<Vec<i64>> {
+    pub(crate) fn signed(&mut self, count: usize) -> Result<Vec<i64>> {
         Ok(self.numbers(count)?.into_iter().map(from_zigzag).collect())
     }
 
     /// Positions below `end`.
-    pub(super) fn positions(&mut self, count: usize, end: usize) -> Result<Vec<usize>> {
+    pub(crate) fn positions(&mut self, count: usize, end: usize) -> Result<Vec<usize>> {
         let mut next = 0_i64;
         let mut positions = Vec::new();
         for difference in self.signed(count)? {
             let at = next.checked_add(difference);
             let at = at.and_then(|at| usize::try_from(at).ok()).filter(|at| *at < end);
-            let at = at.ok_or_else(|| refuse("a position is out of bounds"))?;
+            let at = at.ok_or_else(|| Error::document(self.what, "a position is out of bounds"))?;
             positions.push(at);
             next = i64::try_from(at).unwrap_or(i64::MAX).saturating_add(1);
         }
@@ -59,27 +63,27 @@ impl<'a> Reader<'a> {
     }
 
     /// The next `length` bytes.
-    pub(super) fn take(&mut self, length: u64) -> Result<&'a [u8]> {
-        let length = usize::try_from(length).map_err(|_| cut())?;
-        let (taken, left) = self.left.split_at_checked(length).ok_or_else(cut)?;
+    pub(crate) fn take(&mut self, length: u64) -> Result<&'a [u8]> {
+        let length = usize::try_from(length).map_err(|_| cut(self.what))?;
+        let (taken, left) = self.left.split_at_checked(length).ok_or_else(|| cut(self.what))?;
         self.left = left;
         Ok(taken)
     }
 }
 
 /// One byte.
-pub(super) fn byte(reader: &mut (impl Read + ?Sized)) -> Result<u8> {
+pub(crate) fn byte(reader: &mut (impl Read + ?Sized), what: &str) -> Result<u8> {
     let mut byte = [0];
-    reader.read_exact(&mut byte).map_err(|_| cut())?;
+    reader.read_exact(&mut byte).map_err(|_| cut(what))?;
     let [byte] = byte;
     Ok(byte)
 }
 
 /// One number.
-pub(super) fn number(reader: &mut (impl Read + ?Sized)) -> Result<u64> {
+pub(crate) fn number(reader: &mut (impl Read + ?Sized), what: &str) -> Result<u64> {
     let mut number = 0_u64;
     for shift in (0..64).step_by(7) {
-        let byte = byte(reader)?;
+        let byte = byte(reader, what)?;
         let bits = u64::from(byte & 0x7f);
         if shift == 63 && bits > 1 || shift > 0 && byte == 0 {
             break;
@@ -89,18 +93,18 @@ pub(super) fn number(reader: &mut (impl Read + ?Sized)) -> Result<u64> {
             return Ok(number);
         }
     }
-    Err(refuse("a number is malformed"))
+    Err(Error::document(what, "a number is malformed"))
 }
 
 /// Exactly `length` bytes; the caller knows that they are not too many.
-pub(super) fn bytes(reader: &mut dyn Read, length: u64) -> Result<Vec<u8>> {
-    let mut bytes = vec![0; usize::try_from(length).map_err(|_| cut())?];
-    reader.read_exact(&mut bytes).map_err(|_| cut())?;
+pub(crate) fn bytes(reader: &mut dyn Read, length: u64, what: &str) -> Result<Vec<u8>> {
+    let mut bytes = vec![0; usize::try_from(length).map_err(|_| cut(what))?];
+    reader.read_exact(&mut bytes).map_err(|_| cut(what))?;
     Ok(bytes)
 }
 
-fn cut() -> crate::error::Error {
-    refuse("cut short")
+fn cut(what: &str) -> Error {
+    Error::document(what, "cut short")
 }
 
 #[expect(clippy::cast_possible_wrap, reason = "zigzag is about bits")]
@@ -108,15 +112,15 @@ fn from_zigzag(number: u64) -> i64 {
     (number >> 1) as i64 ^ -((number & 1) as i64)
 }
 
-/// Writes the plain head of a patch.
+/// Writes columns.
 #[cfg(feature = "publish")]
 #[derive(Default)]
-pub(super) struct Writer(pub(super) Vec<u8>);
+pub(crate) struct Writer(pub(crate) Vec<u8>);
 
 #[cfg(feature = "publish")]
 impl Writer {
     #[expect(clippy::cast_possible_truncation, reason = "masked to seven bits")]
-    pub(super) fn number(&mut self, mut number: u64) {
+    pub(crate) fn number(&mut self, mut number: u64) {
         while number >= 0x80 {
             self.0.push(number as u8 & 0x7f | 0x80);
             number >>= 7;
@@ -125,11 +129,11 @@ impl Writer {
     }
 
     #[expect(clippy::cast_sign_loss, reason = "zigzag is about bits")]
-    pub(super) fn signed(&mut self, number: i64) {
+    pub(crate) fn signed(&mut self, number: i64) {
         self.number((number << 1 ^ number >> 63) as u64);
     }
 
-    pub(super) fn positions(&mut self, positions: impl IntoIterator<Item = usize>) {
+    pub(crate) fn positions(&mut self, positions: impl IntoIterator<Item = usize>) {
         let mut next = 0;
         for at in positions {
             let at = i64::try_from(at).unwrap_or(i64::MAX);
@@ -150,7 +154,7 @@ mod tests {
         fn what_is_written_is_read(numbers in prop::collection::vec(any::<u64>(), 0..50)) {
             let mut writer = Writer::default();
             numbers.iter().for_each(|number| writer.number(*number));
-            let mut reader = Reader::new(&writer.0);
+            let mut reader = Reader::new("patch", &writer.0);
             prop_assert_eq!(reader.numbers(numbers.len()).unwrap(), numbers);
             prop_assert!(reader.is_empty());
         }
@@ -159,14 +163,14 @@ mod tests {
         fn positions_go_up_and_down(positions in prop::collection::vec(0..1000_usize, 0..50)) {
             let mut writer = Writer::default();
             writer.positions(positions.iter().copied());
-            let mut reader = Reader::new(&writer.0);
+            let mut reader = Reader::new("patch", &writer.0);
             prop_assert_eq!(reader.positions(positions.len(), 1000).unwrap(), positions);
         }
     }
 
     #[test]
     fn a_number_has_one_spelling() {
-        let read = |bytes: &[u8]| number(&mut &*bytes).ok();
+        let read = |bytes: &[u8]| number(&mut &*bytes, "patch").ok();
         assert_eq!(read(&[0]), Some(0));
         assert_eq!(read(&[0x80, 1]), Some(128));
         assert_eq!(read(&[0xff; 9].iter().copied().chain([1]).collect::<Vec<_>>()), Some(u64::MAX));
