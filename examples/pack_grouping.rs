@@ -18,12 +18,23 @@ use farad::release::Index;
 use farad::release::pack::{Grouping, index_folder, small_blob, write_pack_grouped};
 use farad::seal::Object;
 
-/// Largest file that shares a frame, and largest shared frame, in KiB.
-const GROUPINGS: [(u64, u64); 7] = [(0, 0), (2, 16), (2, 64), (4, 64), (8, 64), (16, 64), (64, 64)];
+/// Largest file that shares a frame with its neighbours, and largest such frame, in KiB; the same of
+/// kin.
+const GROUPINGS: [[u64; 4]; 7] = [
+    [0, 0, 0, 0],
+    [2, 64, 0, 0],
+    [2, 16, 0, 0],
+    [2, 16, 16, 64],
+    [2, 16, 64, 256],
+    [2, 16, 256, 1024],
+    [2, 64, 64, 256],
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    println!("pair | small, frame KiB | frames | pack | of zip -9 | ranges with layout and index");
+    println!(
+        "pair | small, frame; kin, frame KiB | frames | pack | of zip -9 | ranges with layout and index"
+    );
     for pair in args.chunks(2) {
         let [old, new] = pair else { return Err("versions come in pairs".into()) };
         measure(Path::new(old), Path::new(new))?;
@@ -36,15 +47,16 @@ fn measure(old: &Path, new: &Path) -> Result<(), Box<dyn Error>> {
     let zip = zipped(new, &after)?;
     let has: HashSet<_> = before.files().iter().map(|file| file.sha256).collect();
     let index = small_blob(&after.to_bytes(), Object::Index, None)?.0.length;
-    for (small, frame) in GROUPINGS {
-        let grouping = Grouping { small: small << 10, frame: frame << 10 };
+    for sizes in GROUPINGS {
+        let [small, frame, kin, kin_frame] = sizes.map(|size| size << 10);
+        let grouping = Grouping { small, frame, kin, kin_frame };
         let (layout, pack) = write_pack_grouped(new, &after, None, &mut std::io::sink(), grouping)?;
         let lacking = |at: &usize| after.files().get(*at).is_some_and(|f| !has.contains(&f.sha256));
         let wanted = layout.frames().iter().filter(|frame| frame.files.iter().any(lacking));
         let ranges: u64 = wanted.map(|frame| frame.length).sum();
         let layout_bytes = small_blob(&layout.to_bytes()?, Object::Layout, None)?.0.length;
         println!(
-            "{} | {small}, {frame} | {} | {} | {:.1} % | {}",
+            "{} | {sizes:?} | {} | {} | {:.1} % | {}",
             new.display(),
             layout.frames().len(),
             pack.length,

@@ -5,6 +5,8 @@
 //! asked for. Format: `docs/format.md`.
 
 mod blob;
+#[cfg(feature = "publish")]
+mod grouping;
 mod index;
 mod info;
 mod layout;

@@ -8,28 +8,20 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use brotli::enc::BrotliEncoderParams;
 
 use super::blob::said;
+pub use super::grouping::{GROUPING, Grouping};
+use super::grouping::{Names, References, group};
 use super::{Blob, Coding, File, Frame, Index, Layout};
 use crate::digest::{Digest, Hasher, Truncated};
 use crate::error::{Error, Result};
 use crate::limits;
 use crate::seal::{Object, ObjectKey, PADDING, Sealer};
 
-/// How files share frames.
-#[derive(Debug, Clone, Copy)]
-pub struct Grouping {
-    /// Files of at most this many bytes share a frame with their neighbours.
-    pub small: u64,
-    /// A frame that is shared holds at most this many bytes, decoded.
-    pub frame: u64,
-}
-
-/// How packs are made.
-pub const GROUPING: Grouping = Grouping { small: 2 << 10, frame: 64 << 10 };
 /// zstd's level: packs are made once and read a million times.
 const LEVEL: i32 = 19;
 /// The level that tells whether a frame of so many bytes or more is worth anything better.
@@ -38,6 +30,8 @@ const NOISE: usize = 4 << 10;
 /// brotli's level, and its largest window as a power of two: half of what a phone takes.
 const QUALITY: i32 = 11;
 const BROTLI_WINDOW: u32 = 22;
+/// Frames that are held in memory for each worker, before they are written in order.
+const BATCH: usize = 16;
 /// Name of the file that marks a native app's built-in bundle; no part of any identity.
 const EMBED: &str = "farad-embed.json";
 
@@ -113,29 +107,44 @@ pub fn write_pack_grouped(
     out: &mut dyn Write,
     grouping: Grouping,
 ) -> Result<(Layout, Blob)> {
-    let groups = group(index, grouping);
+    let groups = group(index, &references(root, index)?, grouping);
     let workers = thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let seal = sealer.map(|sealer| sealer.object(Object::Pack)).transpose()?;
     let mut writer =
         PackWriter { out, seal, hasher: Hasher::new(), length: 0, frames: Vec::new(), pieces: 0 };
     let (mut decoded, mut done) = (0, 0);
-    for batch in groups.chunks(workers) {
-        let packed: Vec<Result<Coded>> = thread::scope(|scope| {
-            let running: Vec<_> = batch
-                .iter()
-                .map(|group| scope.spawn(move || compress(root, index, group)))
-                .collect();
-            let panicked = || Err(Error::document("pack", "a worker panicked"));
-            running.into_iter().map(|worker| worker.join().unwrap_or_else(|_| panicked())).collect()
-        });
+    for batch in groups.chunks(workers * BATCH) {
+        let packed = packed(root, index, batch, workers)?;
         for (group, frame) in batch.iter().zip(packed) {
             done += 1;
-            writer.frame(group, &frame?, done == groups.len())?;
+            writer.frame(group, &frame, done == groups.len())?;
             decoded +=
                 group.iter().filter_map(|at| index.files().get(*at)).map(|f| f.length).sum::<u64>();
         }
     }
     writer.finish(decoded, sealer)
+}
+
+/// One frame a group, in their order. Each worker takes the next group that nobody has taken.
+fn packed(root: &Path, index: &Index, groups: &[Vec<usize>], workers: usize) -> Result<Vec<Coded>> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut done = Vec::new();
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(group) = groups.get(at) else { return Ok(done) };
+            done.push((at, compress(root, index, group)?));
+        }
+    };
+    let mut frames = thread::scope(|scope| {
+        let running: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        let panicked = || Err(Error::document("pack", "a worker panicked"));
+        let done = running.into_iter().map(|worker| worker.join().unwrap_or_else(|_| panicked()));
+        done.collect::<Result<Vec<_>>>()
+    })?
+    .concat();
+    frames.sort_unstable_by_key(|(at, _)| *at);
+    Ok(frames.into_iter().map(|(_, frame)| frame).collect())
 }
 
 /// What was done to a frame, and the frame.
@@ -202,37 +211,31 @@ impl PackWriter<'_> {
     }
 }
 
-/// Which contents share a frame: small ones that are neighbours by path, while they fit. A large
-/// file never shares: whoever lacks its small neighbour would fetch it along.
-fn group(index: &Index, grouping: Grouping) -> Vec<Vec<usize>> {
-    let mut groups: Vec<Vec<usize>> = Vec::new();
-    let mut room = 0;
+/// Which files each file names. Reads all of them.
+fn references(root: &Path, index: &Index) -> Result<References> {
+    let (names, mut references) = (Names::of(index), References::default());
     for at in index.contents() {
-        let length = index.files().get(at).map_or(0, |file| file.length);
-        let small = length <= grouping.small;
-        match groups.last_mut() {
-            Some(group) if small && length <= room => {
-                group.push(at);
-                room -= length;
-            }
-            _ => {
-                groups.push(vec![at]);
-                room = if small { grouping.frame.saturating_sub(length) } else { 0 };
-            }
+        if let Some(file) = index.files().get(at) {
+            names.note(at, &read(root, file)?, &mut references);
         }
     }
-    groups
+    Ok(references)
+}
+
+/// The bytes of a file, still those that the index names.
+fn read(root: &Path, file: &File) -> Result<Vec<u8>> {
+    let bytes = fs::read(root.join(&file.path))
+        .map_err(|error| Error::storage(format!("reading {}", file.path), error))?;
+    if Digest::of(&bytes) != file.sha256 {
+        return Err(Error::Digest { what: format!("{} (it changed meanwhile)", file.path) });
+    }
+    Ok(bytes)
 }
 
 fn compress(root: &Path, index: &Index, group: &[usize]) -> Result<Coded> {
     let mut plain = Vec::new();
     for file in group.iter().filter_map(|at| index.files().get(*at)) {
-        let bytes = fs::read(root.join(&file.path))
-            .map_err(|error| Error::storage(format!("reading {}", file.path), error))?;
-        if Digest::of(&bytes) != file.sha256 {
-            return Err(Error::Digest { what: format!("{} (it changed meanwhile)", file.path) });
-        }
-        plain.extend_from_slice(&bytes);
+        plain.extend_from_slice(&read(root, file)?);
     }
     code(&plain)
 }
