@@ -20,8 +20,9 @@ use crate::fetch::{Part, Request, Response};
 use crate::release::{Blob, Piece, VerifiedPiece};
 use crate::unpack::{Pieces, read_piece};
 
-/// Two ranges this close are fetched as one: a request costs about as much.
-const GAP: u64 = 4 << 10;
+/// Two ranges this close are fetched as one: a request and its answer cost about as much in headers
+/// alone.
+const GAP: u64 = 512;
 
 /// Bytes of the pack on their way.
 struct Stream {
