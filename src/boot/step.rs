@@ -14,6 +14,8 @@ pub enum Event {
     Failed(Token, Reason),
     /// The confirmed bundle's renderer died within ten seconds of its launch.
     EarlyCrash,
+    /// The confirmed bundle has been up for longer than that.
+    StayedUp,
     /// A bundle was committed to the device, to be tried at the next start or held for the app.
     Staged {
         /// Which.
@@ -146,12 +148,13 @@ pub fn step(before: &Record, event: &Event, facts: &Facts<'_>) -> Result<Outcome
         }
         Event::ForgetBlocks => last.push(Effect::ForgetBlocks),
         Event::Policy => forget_disallowed(&mut record, facts),
+        Event::StayedUp if !record.suspended => record.early_crashes = 0,
         // What crashes a few seconds after each start has synced by then: only a rest ends with it.
         Event::Synced if record.suspended => {
             record.early_crashes = 0;
             record.suspended = false;
         }
-        Event::Synced => {}
+        Event::StayedUp | Event::Synced => {}
     }
     let mut effects = first;
     if record != *before {

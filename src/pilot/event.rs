@@ -207,7 +207,7 @@ pub enum Job {
     ForgetNotice,
     /// Post the events that wait.
     SendEvents,
-    /// Hash the files of the confirmed bundle again. Reads all of it.
+    /// Note that the launch stayed up, and hash the files of the confirmed bundle again. Reads all of it.
     Recheck,
 }
 

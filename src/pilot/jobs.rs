@@ -72,6 +72,9 @@ pub(super) fn carry_out(
             Done::Sent
         }
         Job::Recheck => {
+            if let Err(error) = updater.stayed_up() {
+                log::warn!("crashes before are still counted: {error}");
+            }
             match updater.recheck(cancel) {
                 // The store says so where it finds damage, and takes it up where it was cut short.
                 Ok(_) | Err(Error::Cancelled) => {}

@@ -206,6 +206,15 @@ impl Updater {
         Ok(())
     }
 
+    /// What runs has been up for longer than that, half a minute, say: crashes before are not in a row
+    /// with later ones. Writes only where there were any.
+    ///
+    /// # Errors
+    /// [`Error::Busy`], storage errors.
+    pub fn stayed_up(&self) -> Result<()> {
+        self.tell(&Event::StayedUp).map(|_| ())
+    }
+
     /// What is held may be tried at the next start.
     ///
     /// # Errors

@@ -163,6 +163,7 @@ impl Moves<'_> {
             Held::None => {
                 if self.setting.page && n > 0 {
                     self.event("early crash", state, Some(process), &Event::EarlyCrash);
+                    self.event("a launch stays up", state, None, &Event::StayedUp);
                 }
                 return;
             }

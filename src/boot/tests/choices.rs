@@ -183,6 +183,30 @@ fn syncs_that_end_before_each_crash_let_nothing_crash_for_ever() {
 }
 
 #[test]
+fn crashes_with_a_launch_between_that_stayed_up_are_not_in_a_row() {
+    let mut world = World::new();
+    world.install(1);
+    world.install(2);
+    for _ in 0..9 {
+        assert_eq!(world.start().which, bundle(2));
+        world.tell(Event::EarlyCrash).unwrap();
+        assert_eq!(world.start().which, bundle(2));
+        world.tell(Event::EarlyCrash).unwrap();
+        world.start();
+        world.tell(Event::StayedUp).unwrap();
+        let again = world.facts(|record, facts| step(record, &Event::StayedUp, facts)).unwrap();
+        assert_eq!(again.effects, [], "nothing is left to forget");
+    }
+    for _ in 0..3 {
+        world.start();
+        world.tell(Event::EarlyCrash).unwrap();
+    }
+    assert_eq!(world.start().which, bundle(1));
+    world.tell(Event::StayedUp).unwrap();
+    assert_eq!(world.start().which, bundle(1), "that was the other");
+}
+
+#[test]
 fn what_waits_or_was_before_may_be_deleted_and_what_runs_or_would_may_not() {
     let mut world = World::new();
     world.install(1);

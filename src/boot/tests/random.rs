@@ -19,6 +19,7 @@ enum Move {
     ForgetBlocks,
     EarlyCrash,
     Synced,
+    StayedUp,
     Standing(u8, Standing),
     Floor,
     Damage(u8),
@@ -44,6 +45,7 @@ fn moves() -> impl Strategy<Value = Move> {
         1 => Just(Move::ForgetBlocks),
         1 => Just(Move::EarlyCrash),
         1 => Just(Move::Synced),
+        1 => Just(Move::StayedUp),
         1 => (n.clone(), prop_oneof![
             Just(Standing::Allowed), Just(Standing::BelowFloor), Just(Standing::Revoked),
         ]).prop_map(|(n, standing)| Move::Standing(n, standing)),
@@ -129,6 +131,7 @@ proptest! {
                 }
                 Move::EarlyCrash => { world.tell(Event::EarlyCrash).unwrap(); }
                 Move::Synced => { world.tell(Event::Synced).unwrap(); }
+                Move::StayedUp => { world.tell(Event::StayedUp).unwrap(); }
                 Move::Standing(n, standing) => {
                     world.bundles.get_mut(&id(n)).unwrap().standing = standing;
                     world.tell(Event::Policy).unwrap();
