@@ -2,215 +2,30 @@
 //! what it is told.
 
 #![allow(
+    unreachable_pub,
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,
     reason = "a test stops at a surprise"
 )]
 
-use std::collections::BTreeMap;
-use std::ffi::OsString;
+mod home;
+mod shell;
+
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, Weak};
+use std::path::Path;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex};
 
 use farad::boot::Which;
-use farad::native::Native;
-use farad::pilot::{Hands, News, Order, Pilot, Setup, Source};
+use farad::pilot::Setup;
 use farad::seal::{KeyId, OpeningKey, OpeningKeys};
-use farad::time::UnixTime;
-use farad_publisher::serve::{Faults, Server};
 use serde_json::{Value, json};
 
+use home::Home;
+use shell::Shell;
+
 const APP: &str = "com.example.shop";
-
-/// A publisher's folder, a server and a phone's folder.
-struct Home {
-    folder: tempfile::TempDir,
-    server: Option<Server>,
-}
-
-impl Home {
-    fn new() -> Self {
-        let home = Self { folder: tempfile::tempdir().unwrap(), server: None };
-        home.farad(&["init", "--app", APP, "--no-passphrase"]);
-        fs::create_dir_all(home.at("builtin")).unwrap();
-        fs::write(home.at("builtin/index.html"), "built in").unwrap();
-        home
-    }
-
-    fn at(&self, path: &str) -> PathBuf {
-        self.folder.path().join(path)
-    }
-
-    /// The publisher's command, in this process.
-    fn farad(&self, args: &[&str]) {
-        let config = self.at("farad.toml");
-        let all = ["farad", "--config"].map(OsString::from).into_iter().chain([config.into()]);
-        farad_publisher::cli::run(all.chain(args.iter().map(OsString::from)));
-    }
-
-    fn release(&self, version: &str, more: &[&str]) {
-        let web = self.at(&format!("web-{version}"));
-        fs::create_dir_all(&web).unwrap();
-        fs::write(web.join("index.html"), version).unwrap();
-        let web = web.display().to_string();
-        let args = ["release", &web, "--channel", "production", "--version", version];
-        self.farad(&[&args[..], more].concat());
-    }
-
-    fn serve(&mut self) -> String {
-        let server = Server::start(&self.at("updates"), 0, Faults::default()).unwrap();
-        let url = server.url();
-        self.server = Some(server);
-        url
-    }
-
-    /// The same, taking events too.
-    fn serve_with_events(&mut self) -> String {
-        let (folder, events) = (self.at("updates"), self.at("events"));
-        let server = Server::start_with_events(&folder, 0, Faults::default(), &events).unwrap();
-        let url = server.url();
-        self.server = Some(server);
-        url
-    }
-
-    /// Names of the events that came.
-    fn events(&self) -> Vec<String> {
-        let text = fs::read_to_string(self.at("events")).unwrap();
-        let name = |line: &str| {
-            let event: Value = serde_json::from_str(line).unwrap();
-            event["event"].as_str().unwrap().to_owned()
-        };
-        text.lines().map(name).collect()
-    }
-
-    fn setup(&self, settings: &Value) -> Setup {
-        Setup {
-            settings: settings.to_string(),
-            app_id: APP.to_owned(),
-            live_reload: false,
-            debug: false,
-            native: Native::Android { build: 1 },
-            native_version: "1.0".to_owned(),
-            built: UnixTime::from_seconds(0),
-            home: self.at("phone"),
-            source: Source::Folders { web: self.at("builtin"), resources: self.at("") },
-        }
-    }
-
-    fn phone(&self, settings: &Value) -> Arc<Shell> {
-        self.phone_with(settings, None)
-    }
-
-    fn phone_with(&self, settings: &Value, keys: Option<&Arc<dyn OpeningKeys>>) -> Arc<Shell> {
-        Shell::open(&self.setup(settings), keys)
-    }
-}
-
-/// A shell: works at once, loads what it is told to show, lets timers of a switch run out.
-struct Shell {
-    pilot: Mutex<Option<Arc<Pilot>>>,
-    answers: Mutex<BTreeMap<String, Result<Value, String>>>,
-    told: Mutex<Vec<(&'static str, Value)>>,
-    shown: Mutex<Vec<Option<PathBuf>>>,
-    timers: Mutex<Vec<u64>>,
-    /// Whether the shell panics where it is asked for the network.
-    panics: AtomicBool,
-}
-
-/// Hands of a shell that may be gone.
-struct Arms(Weak<Shell>);
-
-impl Hands for Arms {
-    fn order(&self, order: Order) {
-        if let Some(shell) = self.0.upgrade() {
-            shell.order(order);
-        }
-    }
-
-    fn metered(&self) -> bool {
-        assert!(!self.0.upgrade().unwrap().panics.load(Relaxed), "the shell fails");
-        false
-    }
-}
-
-impl Shell {
-    fn open(setup: &Setup, keys: Option<&Arc<dyn OpeningKeys>>) -> Arc<Self> {
-        let shell = Arc::new(Self {
-            pilot: Mutex::default(),
-            answers: Mutex::default(),
-            told: Mutex::default(),
-            shown: Mutex::default(),
-            timers: Mutex::default(),
-            panics: AtomicBool::default(),
-        });
-        let hands = Arc::new(Arms(Arc::downgrade(&shell)));
-        let pilot = Arc::new(Pilot::open(setup, keys, hands));
-        *shell.pilot.lock().unwrap() = Some(pilot);
-        shell
-    }
-
-    fn pilot(&self) -> Arc<Pilot> {
-        self.pilot.lock().unwrap().clone().unwrap()
-    }
-
-    /// Called from within the pilot, and calls it again: that is what is tried here.
-    fn order(&self, order: Order) {
-        match order {
-            Order::Show { folder, launch, .. } => {
-                self.shown.lock().unwrap().push(folder);
-                self.pilot().tell(&News::Shown(launch));
-                self.pilot().tell(&News::Navigated);
-            }
-            Order::Work { job, .. } => self.pilot().work(job),
-            Order::SetTimer { timer, .. } => self.timers.lock().unwrap().push(timer),
-            Order::StopTimer { timer } => self.timers.lock().unwrap().retain(|t| *t != timer),
-            Order::Tell { event, data, .. } => {
-                self.told.lock().unwrap().push((event, serde_json::from_str(&data).unwrap()));
-            }
-            Order::Resolve { call, data } => {
-                let answer = serde_json::from_str(&data).unwrap();
-                self.answers.lock().unwrap().insert(call, Ok(answer));
-            }
-            Order::Reject { call, code, .. } => {
-                self.answers.lock().unwrap().insert(call, Err(code.to_owned()));
-            }
-            Order::Note(_) | Order::Log(_) | Order::Reload { .. } | Order::Recreate => {}
-        }
-    }
-
-    fn start(&self, nonce: &str) -> Option<PathBuf> {
-        let folder = self.pilot().start(None);
-        self.shown.lock().unwrap().push(folder.clone());
-        self.pilot().tell(&News::Active);
-        self.ask("attach", &json!({ "nonce": nonce })).unwrap();
-        folder
-    }
-
-    fn ask(&self, method: &str, options: &Value) -> Result<Value, String> {
-        self.pilot().call(method.to_owned(), method, &options.to_string());
-        self.answers.lock().unwrap().remove(method).unwrap()
-    }
-
-    /// Lets every timer that runs now run out.
-    fn ring(&self) {
-        let timers = std::mem::take(&mut *self.timers.lock().unwrap());
-        for timer in timers {
-            self.pilot().tell(&News::Timer(timer));
-        }
-    }
-
-    fn page(&self) -> String {
-        let shown = self.shown.lock().unwrap().last().unwrap().clone();
-        fs::read_to_string(shown.unwrap().join("index.html")).unwrap()
-    }
-
-    fn names(&self) -> Vec<&'static str> {
-        self.told.lock().unwrap().iter().map(|(event, _)| *event).collect()
-    }
-}
 
 fn settings(url: &str) -> Value {
     json!({ "url": url, "channel": "production", "autoSync": "off", "apply": "now" })
