@@ -14,6 +14,8 @@ import { fileURLToPath } from 'node:url';
 const ABIS = { 'arm64-v8a': 183, 'armeabi-v7a': 40, x86_64: 62 };
 /** Slices of the XCFramework: phones, and simulators on both kinds of Mac. */
 const SLICES = ['ios-arm64', 'ios-arm64_x86_64-simulator'];
+/** What each has: without the module map no app finds the library. */
+const SLICE = ['libfarad.a', 'Headers/FaradFFI/FaradFFI.h', 'Headers/FaradFFI/module.modulemap'];
 const BINDINGS = [
   'bindings/kotlin/dev/farad/core/farad.kt',
   'bindings/swift/FaradCore.swift',
@@ -35,7 +37,9 @@ export function problems(root) {
     android: Object.keys(ABIS).map((abi) => `android/src/main/jniLibs/${abi}/libfarad.so`),
     ios: [
       'ios/Frameworks/FaradFFI.xcframework/Info.plist',
-      ...SLICES.map((slice) => `ios/Frameworks/FaradFFI.xcframework/${slice}/libfarad.a`),
+      ...SLICES.flatMap((slice) =>
+        SLICE.map((file) => `ios/Frameworks/FaradFFI.xcframework/${slice}/${file}`),
+      ),
     ],
   };
   for (const [platform, libraries] of Object.entries(needed)) {

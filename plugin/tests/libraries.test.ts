@@ -70,7 +70,11 @@ beforeEach(() => {
   write(so('armeabi-v7a'), elf(40, 16384));
   write(so('x86_64'), elf(62, 16384));
   record('android', ['arm64-v8a', 'armeabi-v7a', 'x86_64'].map(so));
-  const slices = ['ios-arm64', 'ios-arm64_x86_64-simulator'].map((s) => `${IOS}/${s}/libfarad.a`);
+  const slices = ['ios-arm64', 'ios-arm64_x86_64-simulator'].flatMap((slice) =>
+    ['libfarad.a', 'Headers/FaradFFI/FaradFFI.h', 'Headers/FaradFFI/module.modulemap'].map(
+      (file) => `${IOS}/${slice}/${file}`,
+    ),
+  );
   for (const path of [`${IOS}/Info.plist`, ...slices]) write(path, path);
   record('ios', [`${IOS}/Info.plist`, ...slices]);
 });
@@ -88,8 +92,18 @@ test('a package without libraries is refused', () => {
     'there are no libraries for android: run `cargo xtask android`',
     `${IOS}/Info.plist is missing`,
     `${IOS}/ios-arm64/libfarad.a is missing`,
+    `${IOS}/ios-arm64/Headers/FaradFFI/FaradFFI.h is missing`,
+    `${IOS}/ios-arm64/Headers/FaradFFI/module.modulemap is missing`,
     `${IOS}/ios-arm64_x86_64-simulator/libfarad.a is missing`,
+    `${IOS}/ios-arm64_x86_64-simulator/Headers/FaradFFI/FaradFFI.h is missing`,
+    `${IOS}/ios-arm64_x86_64-simulator/Headers/FaradFFI/module.modulemap is missing`,
   ]);
+});
+
+test('a framework that no app can import is refused', () => {
+  const map = `${IOS}/ios-arm64/Headers/FaradFFI/module.modulemap`;
+  rmSync(join(root, map));
+  expect(problems(root)).toEqual([`${map} is missing`]);
 });
 
 test('a processor that was left out is missed', () => {

@@ -39,8 +39,16 @@ pub(crate) fn run() -> Result<()> {
         create.arg("-library").arg(library).arg("-headers").arg(&headers);
     }
     shell::run(create.arg("-output").arg(&framework))?;
-    let slices = ["Info.plist", "ios-arm64/libfarad.a", "ios-arm64_x86_64-simulator/libfarad.a"];
-    record::write("ios", &slices.map(|file| format!("{FRAMEWORK}/{file}")))
+    let mut files = vec![format!("{FRAMEWORK}/Info.plist")];
+    for slice in ["ios-arm64", "ios-arm64_x86_64-simulator"] {
+        // Without the module map no app finds the library, and Xcode says so only there.
+        for file in
+            ["libfarad.a", "Headers/FaradFFI/FaradFFI.h", "Headers/FaradFFI/module.modulemap"]
+        {
+            files.push(format!("{FRAMEWORK}/{slice}/{file}"));
+        }
+    }
+    record::write("ios", &files)
 }
 
 fn build(triple: &str) -> Result<PathBuf> {

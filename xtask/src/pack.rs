@@ -21,14 +21,18 @@ use crate::shell::{Result, command, output, root, run, target};
 /// What Capacitor's command runs on.
 const NODE: u32 = 22;
 /// What a published package has beside what is committed and what is built here.
-const LIBRARIES: [&str; 8] = [
+const LIBRARIES: [&str; 12] = [
     "android/libraries.json",
     "android/src/main/jniLibs/arm64-v8a/libfarad.so",
     "android/src/main/jniLibs/armeabi-v7a/libfarad.so",
     "android/src/main/jniLibs/x86_64/libfarad.so",
     "ios/libraries.json",
     "ios/Frameworks/FaradFFI.xcframework/Info.plist",
+    "ios/Frameworks/FaradFFI.xcframework/ios-arm64/Headers/FaradFFI/FaradFFI.h",
+    "ios/Frameworks/FaradFFI.xcframework/ios-arm64/Headers/FaradFFI/module.modulemap",
     "ios/Frameworks/FaradFFI.xcframework/ios-arm64/libfarad.a",
+    "ios/Frameworks/FaradFFI.xcframework/ios-arm64_x86_64-simulator/Headers/FaradFFI/FaradFFI.h",
+    "ios/Frameworks/FaradFFI.xcframework/ios-arm64_x86_64-simulator/Headers/FaradFFI/module.modulemap",
     "ios/Frameworks/FaradFFI.xcframework/ios-arm64_x86_64-simulator/libfarad.a",
 ];
 /// What Capacitor writes about the plugin: a file of the app, and a line that must be in it.
