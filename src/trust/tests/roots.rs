@@ -236,6 +236,15 @@ fn an_app_with_a_newer_root_goes_on_from_what_it_kept() {
     assert!(device.sync(&repo).is_ok());
 }
 
+/// Another repository with the same keys but for its root, which says something else.
+fn begun_anew() -> Repo {
+    let mut other = Repo::new();
+    other.root.common.expires = at(NOW + 99 * DAY);
+    let shipped = sign_by(&other.root, &["root"]);
+    other.files.insert("1.root.json".to_owned(), shipped);
+    other
+}
+
 #[test]
 fn an_app_with_a_root_of_another_repository_starts_anew() {
     let mut repo = Repo::new();
@@ -244,10 +253,7 @@ fn an_app_with_a_root_of_another_repository_starts_anew() {
     }
     let mut device = Device::new(&repo);
     device.sync(&repo).unwrap();
-    let mut other = Repo::new();
-    other.root.common.expires = at(NOW + 99 * DAY);
-    let shipped = sign_by(&other.root, &["root"]);
-    other.files.insert("1.root.json".to_owned(), shipped);
+    let other = begun_anew();
     device.shipped = other.shipped();
     assert!(device.sync(&other).is_ok(), "its timestamp is older, but nobody promised otherwise");
 }
@@ -292,10 +298,8 @@ fn a_reset_that_was_cut_short_anywhere_is_made_up_for() {
     let mut device = Device::new(&repo);
     device.sync(&repo).unwrap();
     // Only its root keys were stolen: the others sign on, and all numbers are low again.
-    let mut other = Repo::new();
-    other.root.common.expires = at(NOW + 99 * DAY);
-    let shipped = sign_by(&other.root, &["root"]);
-    other.files.insert("1.root.json".to_owned(), shipped.clone());
+    let other = begun_anew();
+    let shipped = other.shipped();
     let seed = BTreeMap::new();
     let setting =
         Setting { root: &shipped, now: at(NOW), built: at(0), order: Order::Hot, seed: &seed };
@@ -340,10 +344,7 @@ fn a_reset_is_told_until_a_session_ends_well() {
     let repo = Repo::new();
     let mut device = Device::new(&repo);
     device.sync(&repo).unwrap();
-    let mut other = Repo::new();
-    other.root.common.expires = at(NOW + 99 * DAY);
-    let shipped = sign_by(&other.root, &["root"]);
-    other.files.insert("1.root.json".to_owned(), shipped);
+    let mut other = begun_anew();
     device.shipped = other.shipped();
     let timestamp = other.files.remove("timestamp.json").unwrap();
     assert_eq!(device.refusal(&other), refused("timestamp", TrustKind::Missing));
