@@ -5,6 +5,7 @@
 //! stands under its new keys is signed anew in the same change.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use farad::trust::key::Key;
@@ -142,12 +143,27 @@ pub(super) fn revoke(args: &Revoke, config: &Path, passphrases: &Passphrases) ->
         return Err(no_such_key(&args.key, named.is_empty()));
     };
     let label = change.workspace.project.label(id);
+    let mut thresholds = String::new();
     for (role, id) in &named {
         change.edit.withdraw(&change.workspace.current, role, id)?;
-        change.set_threshold(role, args.threshold)?;
+        let may = change.workspace.current.authority().of(role);
+        let (until_now, left) =
+            may.map_or((0, 0), |may| (may.role.threshold, may.role.keyids.len() as u64 - 1));
+        // A role that can be signed as before is signed as before.
+        let need = args.threshold.filter(|_| left < until_now);
+        change.set_threshold(role, need)?;
+        if let Some(need) = need {
+            let _ = write!(thresholds, "; {role} takes {need} of {left}, until now {until_now}");
+        }
+    }
+    if let (Some(need), true) = (args.threshold, thresholds.is_empty()) {
+        let message = format!(
+            "enough keys are left everywhere, so --threshold {need} is for no role; see farad key threshold"
+        );
+        return Err(Failure::new("bad-usage", message));
     }
     let roles: Vec<_> = named.iter().map(|(role, _)| role.as_str()).collect();
-    let text = format!("{label} signs no more for {}", roles.join(", "));
+    let text = format!("{label} signs no more for {}{thresholds}", roles.join(", "));
     change.end(config, &text)
 }
 
