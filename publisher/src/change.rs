@@ -131,7 +131,7 @@ impl Change {
             let keeps = self.after().of(role);
             let keeps = |key: &Found| keeps.is_some_and(|may| may.role.keyids.contains(&key.id));
             for may in self.judges(current, role) {
-                let mut holding = keys.holding(may.role)?;
+                let mut holding = keys.holding(may)?;
                 holding.sort_by_key(|key| !keeps(key));
                 for key in holding {
                     if draft.standing(may.keys, may.role).have >= may.role.threshold {
@@ -163,7 +163,7 @@ impl Change {
         }
         for (role, signed) in [("snapshot", self.snapshot), ("timestamp", self.timestamp)] {
             let Some(may) = self.after().of(role).filter(|_| signed) else { continue };
-            let have = keys.holding(may.role)?.len() as u64;
+            let have = keys.holding(may)?.len() as u64;
             if have < may.role.threshold {
                 let (need, keys) = (may.role.threshold, may.role.keyids.clone());
                 waits.push(Wait { role: role.to_owned(), have, need, keys });
@@ -263,7 +263,7 @@ impl Change {
         let missing = || Failure::new("key-missing", format!("the keys of {role} are not here"));
         let may = self.after().of(role).ok_or_else(missing)?;
         let mut draft = Draft::new(role, document)?;
-        for key in keys.holding(may.role)? {
+        for key in keys.holding(may)? {
             if draft.standing(may.keys, may.role).have < may.role.threshold {
                 draft.sign(&keys.open(&key)?)?;
             }

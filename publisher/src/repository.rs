@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use farad::digest::Digest;
 use farad::error::Result as CoreResult;
 use farad::id::{AppId, Channel};
-use farad::release::Manifest;
+use farad::release::{Manifest, unsupported};
 use farad::rollout::{Policy, Rollout};
 use farad::time::UnixTime;
 use farad::trust::metadata::{Root, Snapshot, TargetFile, Targets, Timestamp};
@@ -20,6 +20,7 @@ use farad::{json, limits};
 use serde::de::DeserializeOwned;
 
 use crate::failure::{Failure, Result};
+use crate::plain::one_line;
 use crate::roles::{Authority, channels, common};
 
 /// A repository's folder.
@@ -147,11 +148,17 @@ impl Repository {
             let manifest = Manifest::parse(&bytes, app, channel, sequence)?;
             found.insert(sequence, (Digest::of(&bytes), manifest));
         }
-        Ok(ChannelDocuments {
-            rollout: Rollout::parse(&rollout, app, channel)?,
-            policy: Policy::parse(&policy, app, channel)?,
-            releases: found,
-        })
+        let rollout = Rollout::parse(&rollout, app, channel)?;
+        let policy = Policy::parse(&policy, app, channel)?;
+        // What a newer version wrote is not written over by one that would leave half of it out.
+        if let Some(feature) = unsupported(&rollout.requires).or(unsupported(&policy.requires)) {
+            let message = format!(
+                "{channel} requires {}, which this version of farad does not know; update farad",
+                one_line(feature)
+            );
+            return Err(Failure::new("unsupported", message));
+        }
+        Ok(ChannelDocuments { rollout, policy, releases: found })
     }
 
     /// A target's bytes, held against its listing.

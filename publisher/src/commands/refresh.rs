@@ -6,7 +6,6 @@
 
 use std::path::Path;
 
-use farad::trust::metadata::RoleKeys;
 use serde_json::json;
 
 use super::share::role_of;
@@ -15,6 +14,7 @@ use super::{Report, Workspace, dry_note};
 use crate::edit::Edit;
 use crate::failure::Result;
 use crate::passphrase::Passphrases;
+use crate::roles::May;
 use crate::roles::{is_offline, lifetime};
 
 /// Arguments of `farad refresh`.
@@ -39,7 +39,7 @@ pub(crate) fn run(args: &Refresh, config: &Path, passphrases: &Passphrases) -> R
         let wanted =
             if asked.is_empty() { left <= lifetime(&role) / 2 } else { asked.contains(&role) };
         let Some(may) = authority.of(&role).filter(|_| wanted) else { continue };
-        if asked.is_empty() && !can_sign(&workspace, &role, may.role)? {
+        if asked.is_empty() && !can_sign(&workspace, &role, may)? {
             let holders: Vec<_> =
                 may.role.keyids.iter().map(|id| workspace.project.label(id)).collect();
             elsewhere.push((role, may.role.threshold, holders));
@@ -74,10 +74,10 @@ pub(crate) fn run(args: &Refresh, config: &Path, passphrases: &Passphrases) -> R
 
 /// Whether the keys here suffice for a role. An offline key that lies here is opened for that: a
 /// daily job knows the passphrase of the online keys alone, and must go on without the others.
-fn can_sign(workspace: &Workspace, role: &str, may: &RoleKeys) -> Result<bool> {
+fn can_sign(workspace: &Workspace, role: &str, may: May<'_>) -> Result<bool> {
     let mut count = 0;
     for key in workspace.keys.holding(may)? {
-        if count == may.threshold {
+        if count == may.role.threshold {
             break;
         }
         match workspace.keys.open(&key) {
@@ -88,5 +88,5 @@ fn can_sign(workspace: &Workspace, role: &str, may: &RoleKeys) -> Result<bool> {
             Err(failure) => return Err(failure),
         }
     }
-    Ok(count == may.threshold)
+    Ok(count == may.role.threshold)
 }

@@ -1,10 +1,12 @@
 //! `farad sign`: adds one's signature to a change that waits, and publishes it once nothing lacks.
 //!
 //! Everything in the file is checked and shown before anything is signed: whoever signs answers for
-//! what is shown, not for what the sender said.
+//! what is shown, not for what the sender said. The file may lie where others write: it is read once,
+//! into a folder of one's own, and what is shown and what is signed are that copy.
 
 use std::fmt::Write as _;
-use std::io::Read as _;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use farad::digest::{Digest, Hasher};
@@ -20,6 +22,7 @@ use crate::pending;
 use crate::repository::Current;
 use crate::review::{Section, review};
 use crate::roles::Authority;
+use crate::temporary;
 
 /// Arguments of `farad sign`.
 #[derive(Debug, clap::Args)]
@@ -53,11 +56,11 @@ pub(crate) fn run(
     passphrases: &Passphrases,
     ask: Ask<'_>,
 ) -> Result<Report> {
-    let read = digest(&args.file)?;
+    let copy = Copied::of(&args.file)?;
     // Whoever reads takes his time: nobody waits for him meanwhile.
     let looked = {
         let workspace = Workspace::look(config, passphrases)?;
-        look(&workspace, args)?
+        look(&workspace, &copy, args)?
     };
     let Looked { shown, sections, messages } = looked;
     if let Some(messages) = messages {
@@ -71,11 +74,12 @@ pub(crate) fn run(
     }
     let workspace = Workspace::open(config, passphrases)?;
     let (project, current) = (&workspace.project, &workspace.current);
-    if digest(&args.file)? != read {
+    // Somebody else's signature, say, which would be written over.
+    if digest(&args.file)? != copy.digest {
         let message = "the file changed while it was shown; run the command again";
         return Err(Failure::new("conflict", message));
     }
-    let mut pending = pending::read(&args.file, project, &workspace.repository, current)?;
+    let mut pending = pending::read(&copy.path, project, &workspace.repository, current)?;
     let change = &mut pending.change;
     let mut added = Vec::new();
     if let (Some((role, path)), Some(key)) = (&args.signature, &args.key) {
@@ -87,7 +91,7 @@ pub(crate) fn run(
     let outcome = workspace.carry_out(change, waits, &args.file, args.dry_run)?;
     if let Outcome::Published = outcome {
         // It builds on a version that is no longer current: nobody can use it again.
-        std::fs::remove_file(&args.file)
+        fs::remove_file(&args.file)
             .map_err(|error| Failure::file("removing", &args.file, &error))?;
         let removed = removed_channels(change, current)?;
         if !removed.is_empty() {
@@ -127,9 +131,9 @@ struct Looked {
 }
 
 /// Checks everything in the file, and says what it would do.
-fn look(workspace: &Workspace, args: &Sign) -> Result<Looked> {
+fn look(workspace: &Workspace, copy: &Copied, args: &Sign) -> Result<Looked> {
     let (project, current) = (&workspace.project, &workspace.current);
-    let pending = pending::read(&args.file, project, &workspace.repository, current)?;
+    let pending = pending::read(&copy.path, project, &workspace.repository, current)?;
     let change = &pending.change;
     let sections = review(change, workspace)?;
     let waits = change.waits(&workspace.keys, current)?;
@@ -145,16 +149,40 @@ fn look(workspace: &Workspace, args: &Sign) -> Result<Looked> {
     Ok(Looked { shown, sections, messages })
 }
 
+/// A file that waits, as it was when it was read for the first and only time.
+struct Copied {
+    path: PathBuf,
+    digest: Digest,
+    _folder: tempfile::TempDir,
+}
+
+impl Copied {
+    fn of(path: &Path) -> Result<Self> {
+        let folder = temporary::folder()?;
+        let to = folder.path().join("waits.zip");
+        let mut file = File::create(&to).map_err(|error| Failure::file("writing", &to, &error))?;
+        let digest = each_chunk(path, |chunk| file.write_all(chunk))?;
+        Ok(Self { path: to, digest, _folder: folder })
+    }
+}
+
 fn digest(path: &Path) -> Result<Digest> {
-    let failed = |error: std::io::Error| Failure::file("reading", path, &error);
-    let (mut file, mut hasher) = (std::fs::File::open(path).map_err(failed)?, Hasher::new());
+    each_chunk(path, |_| Ok(()))
+}
+
+/// Reads a file, hands on what it holds, and hashes the same bytes.
+fn each_chunk(path: &Path, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> Result<Digest> {
+    let failed = |error: io::Error| Failure::file("reading", path, &error);
+    let (mut file, mut hasher) = (File::open(path).map_err(failed)?, Hasher::new());
     let mut buffer = vec![0; 64 << 10];
     loop {
         let count = file.read(&mut buffer).map_err(failed)?;
         if count == 0 {
             return Ok(hasher.finish());
         }
-        hasher.update(buffer.get(..count).unwrap_or_default());
+        let chunk = buffer.get(..count).unwrap_or_default();
+        hasher.update(chunk);
+        take(chunk).map_err(failed)?;
     }
 }
 
@@ -168,7 +196,7 @@ fn refuse_idle(workspace: &Workspace, change: &Change, waits: &[Wait]) -> Result
     for (role, draft) in &change.drafts {
         let waiting = waits.iter().any(|wait| wait.role == *role);
         for may in change.judges(&workspace.current, role) {
-            for key in workspace.keys.holding(may.role)? {
+            for key in workspace.keys.holding(may)? {
                 mine |= waiting && !draft.names(&key.id);
                 if draft.names(&key.id) {
                     signed.push(workspace.project.label(&key.id));
@@ -200,4 +228,22 @@ fn text_of(sections: &[Section]) -> String {
         }
     }
     text.trim_start().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_later_is_not_what_was_read() {
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("waits.zip");
+        fs::write(&file, "shown").unwrap();
+        let copy = Copied::of(&file).unwrap();
+        assert_eq!(copy.digest, digest(&file).unwrap());
+        fs::write(&file, "other").unwrap();
+        assert_eq!(fs::read(&copy.path).unwrap(), b"shown");
+        assert_eq!(copy.digest, Digest::of(b"shown"));
+        assert_ne!(copy.digest, digest(&file).unwrap(), "noticed before anything is signed");
+    }
 }

@@ -106,7 +106,7 @@ fn warnings(workspace: &Workspace) -> Result<Vec<String>> {
         ));
     }
     let here = |role: &str| match authority.of(role) {
-        Some(may) => workspace.keys.holding(may.role),
+        Some(may) => workspace.keys.holding(may),
         None => Ok(Vec::new()),
     };
     let online = !here("timestamp")?.is_empty() || !here("snapshot")?.is_empty();

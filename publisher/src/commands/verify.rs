@@ -10,10 +10,11 @@ use farad::error::Result as CoreResult;
 use farad::fetch::{Http, HttpOptions, Request, Response, Transport, read_all};
 use farad::id::{AppId, Channel};
 use farad::progress::Cancel;
-use farad::release::{Blob, Index, Layout, Manifest};
+use farad::release::{Blob, Index, Layout, Manifest, unsupported};
 use farad::rollout::{Policy, Rollout};
 use farad::seal::{ContentKey, Object, OpeningKey};
 use farad::time::UnixTime;
+use farad::trust::key::Key;
 use farad::trust::metadata::Targets;
 use farad::trust::{Order, Session, Setting, Source, TimestampAnswer, with_session};
 use farad::unpack::{Pieces, Stream};
@@ -26,6 +27,7 @@ use crate::commit;
 use crate::failure::{Failure, Result};
 use crate::opening;
 use crate::passphrase::Passphrases;
+use crate::plain::one_line;
 use crate::project::{Project, ROOT_FILE};
 use crate::repository::{MemoryKeep, Repository};
 
@@ -176,6 +178,8 @@ fn walk_channels(
 ) -> CoreResult<Walked> {
     let mut walked = Walked::default();
     let targets: Targets = session.role_metadata("targets")?;
+    own_ids("root", &session.root().keys)?;
+    own_ids("targets", &targets.delegations.clone().unwrap_or_default().keys)?;
     let roles = targets.delegations.unwrap_or_default().roles;
     let channels: Vec<Channel> =
         roles.iter().filter_map(|role| role.name.strip_suffix("-releases")?.parse().ok()).collect();
@@ -187,7 +191,9 @@ fn walk_channels(
         let app = app.unwrap_or(&named.app);
         let policy = Policy::parse(&policy, app, &channel)?;
         let rollout = session.target(&channel.rollout_path(), limits::ROLE)?;
-        Rollout::parse(&rollout, app, &channel)?;
+        let rollout = Rollout::parse(&rollout, app, &channel)?;
+        known("policy", &policy.requires)?;
+        known("rollout", &rollout.requires)?;
         for builtin in policy.builtins {
             for blob in [builtin.index, builtin.layout, builtin.pack] {
                 walked.blobs.insert(blob.path(), blob);
@@ -212,6 +218,25 @@ fn walk_channels(
         }
     }
     Ok(walked)
+}
+
+/// Phones take keys for what they are; people know them by their ids.
+fn own_ids(role: &str, keys: &BTreeMap<String, Key>) -> CoreResult<()> {
+    match keys.iter().find(|(id, key)| key.id() != **id) {
+        None => Ok(()),
+        Some((id, key)) => {
+            let detail = format!("another key, {}, stands under the id {}", key.id(), one_line(id));
+            Err(farad::Error::document(role, detail))
+        }
+    }
+}
+
+/// A phone takes nothing under a document of which it does not know all that it requires.
+fn known(what: &str, requires: &[String]) -> CoreResult<()> {
+    unsupported(requires).map_or(Ok(()), |feature| {
+        let detail = format!("requires {}, which this version does not know", one_line(feature));
+        Err(farad::Error::document(what, detail))
+    })
 }
 
 /// The app that a document names.

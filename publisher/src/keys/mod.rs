@@ -15,7 +15,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use farad::trust::key::Key;
-use farad::trust::metadata::RoleKeys;
 use farad::trust::sign::{Ed25519, Signer};
 use pkcs8::SecretDocument;
 use ring::rand::{SecureRandom, SystemRandom};
@@ -23,6 +22,7 @@ use zeroize::Zeroizing;
 
 use crate::failure::{Failure, Result};
 use crate::passphrase::Passphrases;
+use crate::roles::May;
 pub(crate) use files::{private_folder, refuse_shared, write_private};
 
 /// The folders of keys, the most precious first.
@@ -72,6 +72,15 @@ pub(crate) struct Found {
     pub(crate) id: String,
     /// Whether the private part lies here too.
     pub(crate) private: bool,
+}
+
+impl Found {
+    /// Whether its private part is here and it is what the role means: the key, and not an id alone.
+    pub(crate) fn signs_for(&self, may: May<'_>) -> bool {
+        let named = may.role.keyids.contains(&self.id);
+        let key = may.keys.get(&self.id).filter(|_| named && self.private);
+        key.is_some_and(|key| key.substance() == self.public.substance())
+    }
 }
 
 impl Keys {
@@ -141,9 +150,9 @@ impl Keys {
     }
 
     /// The keys of a role whose private part is here.
-    pub(crate) fn holding(&self, role: &RoleKeys) -> Result<Vec<Found>> {
+    pub(crate) fn holding(&self, may: May<'_>) -> Result<Vec<Found>> {
         let mut found = self.found()?;
-        found.retain(|key| key.private && role.keyids.contains(&key.id));
+        found.retain(|key| key.signs_for(may));
         Ok(found)
     }
 

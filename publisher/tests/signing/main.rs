@@ -4,6 +4,7 @@
 
 mod keys;
 mod refused;
+mod shown;
 #[path = "../support/mod.rs"]
 mod support;
 mod team;

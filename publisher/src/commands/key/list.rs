@@ -17,15 +17,19 @@ pub(super) fn run(config: &Path) -> Result<Report> {
     let mut used = BTreeSet::new();
     let authority = workspace.current.authority();
     for role in authority.names() {
-        let Some(May { keys, role: may }) = authority.of(&role) else { continue };
+        let Some(all) = authority.of(&role) else { continue };
+        let May { keys, role: may } = all;
         let _ = writeln!(text, "{role}: {} of {}", may.threshold, may.keyids.len());
         let mut json_keys = Vec::new();
         for id in &may.keyids {
             used.insert(id.clone());
             let scheme = keys.get(id).map_or("", |key| key.scheme());
-            let here = found.iter().find(|key| key.id == *id && key.private);
+            let here = found.iter().find(|key| key.id == *id && key.signs_for(all));
             let place = here.map(|key| format!("{}/{}.pem", key.group, key.name));
-            let label = workspace.project.label(id);
+            let label = match keys.get(id) {
+                Some(key) if key.id() != *id => format!("another key, {}", key.id()),
+                _ => workspace.project.label(id),
+            };
             let shown = place.as_deref().unwrap_or("not here");
             let _ = writeln!(text, "  {label:<36} {scheme:<20} {shown}");
             json_keys.push(json!({

@@ -3,8 +3,12 @@
 //!
 //! Enters: a change, and the repository as it is. Leaves: one line for each difference. Every blob
 //! that a new release names is hashed again, its pack is unpacked, and its files are compared with
-//! those of the release that is offered now. Refuses: a role that lists what no phone asks for, a
-//! manifest in place of another, delegations of another shape, offers of what is not listed.
+//! those of the release that is offered now. No line means that nothing differs, not that nothing was
+//! found. Refuses: a role that lists what no phone asks for, a manifest in place of another,
+//! delegations of another shape, offers of what is not listed, a key under the id of another,
+//! documents that say or require more than this version knows.
+
+mod documents;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,18 +16,20 @@ use farad::id::Channel;
 use farad::native::NativeRange;
 use farad::release::Manifest;
 use farad::rollout::{Offered, Policy, Rollout};
+use farad::trust::key::Key;
 use farad::trust::metadata::{Root, Targets};
 use serde::Serialize;
 
+use self::documents::{Names, policy_changes, refuse_unknown, rollout_changes};
 use crate::change::Change;
-use crate::commands::{Workspace, count, percent};
+use crate::commands::{Workspace, count};
 use crate::content::{Contents, differences};
 use crate::failure::{Failure, Result};
 use crate::opening::{self, Opener};
 use crate::plain::one_line;
 use crate::project::Project;
 use crate::repository::{Current, Repository, listed_sequences, target_file};
-use crate::roles::{Authority, delegations};
+use crate::roles::{Authority, May, delegations};
 
 /// What changes in one role.
 #[derive(Debug, Serialize)]
@@ -72,6 +78,9 @@ fn channel_of(role: &str, after: Authority<'_>) -> Option<(Channel, bool)> {
         .next()
 }
 
+/// A key's id, and what it is (`Key::substance`), if it is there.
+type KeyOfRole = (String, Option<(String, Vec<u8>)>);
+
 struct Reviewer<'a> {
     change: &'a Change,
     project: &'a Project,
@@ -85,6 +94,7 @@ impl Reviewer<'_> {
         if !root.consistent_snapshot || !root.roles.keys().eq(self.current.root.roles.keys()) {
             return Err(refuse(&"root is of another shape"));
         }
+        refuse_borrowed_ids("root", &self.current.root.keys, &root.keys)?;
         let roles = root.roles.keys();
         Ok(roles.flat_map(|role| self.keys(role)).collect())
     }
@@ -94,6 +104,8 @@ impl Reviewer<'_> {
             return Err(refuse(&"targets lists files of its own"));
         }
         let (before, after) = (self.current.authority(), self.change.after());
+        let keys = |targets: &Targets| targets.delegations.clone().unwrap_or_default().keys;
+        refuse_borrowed_ids("targets", &keys(&self.current.targets), &keys(targets))?;
         let mut expected = BTreeMap::new();
         for delegation in after.channels().iter().flat_map(delegations) {
             expected.insert(delegation.name.clone(), delegation);
@@ -123,22 +135,21 @@ impl Reviewer<'_> {
     /// How keys and threshold of a role change.
     fn keys(&self, role: &str) -> Vec<String> {
         let (before, after) = (self.current.authority().of(role), self.change.after().of(role));
-        let ids = |may: &Option<crate::roles::May<'_>>| -> BTreeSet<String> {
-            may.iter().flat_map(|may| may.role.keyids.clone()).collect()
+        // By what they are, too: another key under an id that stays is another key.
+        let keys = |may: Option<May<'_>>| -> BTreeSet<KeyOfRole> {
+            let ids = may.iter().flat_map(|may| &may.role.keyids);
+            let key = |id| may.and_then(|may| may.keys.get(id)).map(Key::substance);
+            ids.map(|id| (id.clone(), key(id))).collect()
         };
-        let (old, new) = (ids(&before), ids(&after));
-        let scheme = |id: &String| {
-            let key =
-                after.and_then(|may| may.keys.get(id)).or(before.and_then(|m| m.keys.get(id)));
-            key.map_or("", |key| key.scheme()).to_owned()
+        let (old, new) = (keys(before), keys(after));
+        let line = |sign: &str, (id, key): &KeyOfRole| {
+            let who = self.project.label(id);
+            let scheme = key.as_ref().map_or("", |(scheme, _)| scheme);
+            format!("{sign} key of {role}: {who}, {}, id {}", one_line(scheme), one_line(id))
         };
-        let line = |sign: &str, id: &String| {
-            let (who, scheme) = (self.project.label(id), scheme(id));
-            format!("{sign} key of {role}: {who}, {scheme}, id {id}")
-        };
-        let mut changes: Vec<String> = new.difference(&old).map(|id| line("+", id)).collect();
-        changes.extend(old.difference(&new).map(|id| line("-", id)));
-        let threshold = |may: Option<crate::roles::May<'_>>| may.map_or(0, |m| m.role.threshold);
+        let mut changes: Vec<String> = new.difference(&old).map(|key| line("+", key)).collect();
+        changes.extend(old.difference(&new).map(|key| line("-", key)));
+        let threshold = |may: Option<May<'_>>| may.map_or(0, |m| m.role.threshold);
         let (from, to) = (threshold(before), threshold(after));
         if from != to && before.is_some() {
             let of = new.len();
@@ -169,6 +180,7 @@ impl Reviewer<'_> {
             if old_digest(&path).is_none() {
                 let bytes = self.document(new, &path)?;
                 let manifest = Manifest::parse(&bytes, &self.project.app, channel, sequence)?;
+                refuse_unknown(&bytes, &manifest, &manifest.requires, &path)?;
                 changes.extend(self.release(channel, &manifest)?);
             }
         }
@@ -178,12 +190,14 @@ impl Reviewer<'_> {
             }
         }
         let policy = |bytes: &[u8]| Policy::parse(bytes, &self.project.app, channel);
-        let after = policy(&self.document(new, &channel.policy_path())?)?;
+        let bytes = self.document(new, &channel.policy_path())?;
+        let after = policy(&bytes)?;
+        refuse_unknown(&bytes, &after, &after.requires, &channel.policy_path())?;
         let before = match self.current.roles.get(role) {
             Some(old) => policy(&self.repository.target(old, &channel.policy_path())?)?,
             None => Policy::open(self.project.app.clone(), channel.clone()),
         };
-        changes.extend(policy_changes(&before, &after));
+        changes.extend(policy_changes(&before, &after)?);
         Ok(changes)
     }
 
@@ -262,7 +276,10 @@ impl Reviewer<'_> {
         if !new.targets.keys().eq([&path]) || new.delegations.is_some() {
             return Err(refuse(&format!("{role} lists more than {path}")));
         }
-        let after = Rollout::parse(&self.document(new, &path)?, &self.project.app, channel)?;
+        let rollout = |bytes: &[u8]| Rollout::parse(bytes, &self.project.app, channel);
+        let bytes = self.document(new, &path)?;
+        let after = rollout(&bytes)?;
+        refuse_unknown(&bytes, &after, &after.requires, &path)?;
         let names = self.names(channel)?;
         for offer in &after.offers {
             if let Offered::Release { sequence, manifest } = offer.release {
@@ -274,22 +291,14 @@ impl Reviewer<'_> {
                 }
             }
         }
-        let before = match self.current.roles.get(role) {
-            Some(old) => {
-                let bytes = self.repository.target(old, &path)?;
-                tell(&Rollout::parse(&bytes, &self.project.app, channel)?, &names)
-            }
-            None => "nothing".to_owned(),
-        };
-        let after = tell(&after, &names);
-        if before == after {
-            return Ok(Vec::new());
-        }
-        Ok(vec![format!("~ offers {after}"), format!("  until now {before}")])
+        let before = self.current.roles.get(role);
+        let before = before.map(|old| self.repository.target(old, &path)).transpose()?;
+        let before = before.map(|bytes| rollout(&bytes)).transpose()?;
+        rollout_changes(before.as_ref(), &after, &names)
     }
 
     /// Digest and version of each release that will be listed, by sequence.
-    fn names(&self, channel: &Channel) -> Result<BTreeMap<u64, (String, String)>> {
+    fn names(&self, channel: &Channel) -> Result<Names> {
         let role = channel.releases_role();
         let draft =
             self.change.drafts.get(&role).map(|draft| draft.read::<Targets>()).transpose()?;
@@ -340,54 +349,21 @@ fn notes(text: Option<&str>) -> Vec<String> {
     ["  notes for users:".to_owned()].into_iter().chain(lines).collect()
 }
 
-fn policy_changes(before: &Policy, after: &Policy) -> Vec<String> {
-    let mut changes = Vec::new();
-    if before.floor != after.floor {
-        let (from, to) = (before.floor, after.floor);
-        changes.push(format!("~ floor {to}, until now {from}"));
-    }
-    let old: BTreeSet<_> = before.revoked.iter().collect();
-    let new: BTreeSet<_> = after.revoked.iter().collect();
-    changes.extend(new.difference(&old).map(|s| format!("+ sequence {s} is revoked")));
-    changes.extend(old.difference(&new).map(|s| format!("- sequence {s} is no longer revoked")));
-    for builtin in &after.builtins {
-        if !before.builtins.contains(builtin) {
-            changes.push(format!("+ sequence {} is built into apps", builtin.sequence));
+/// Refuses keys under ids that are not their own. Whoever signs is told keys by their ids, and phones
+/// take a key for what it is, whatever its id says.
+fn refuse_borrowed_ids(
+    role: &str,
+    before: &BTreeMap<String, Key>,
+    after: &BTreeMap<String, Key>,
+) -> Result<()> {
+    let borrowed = |(id, key): &(&String, &Key)| key.id() != **id && before.get(*id) != Some(*key);
+    match after.iter().find(borrowed) {
+        None => Ok(()),
+        Some((id, key)) => {
+            let (id, own) = (one_line(id), key.id());
+            Err(refuse(&format!("{role} has another key under the id {id}: that of {own}")))
         }
     }
-    for builtin in &before.builtins {
-        if !after.builtins.contains(builtin) {
-            changes.push(format!("- sequence {} is no longer built into apps", builtin.sequence));
-        }
-    }
-    changes
-}
-
-/// A rollout in words.
-fn tell(rollout: &Rollout, names: &BTreeMap<u64, (String, String)>) -> String {
-    let name = |offered: &Offered| match offered {
-        Offered::Builtin => "the built-in bundle".to_owned(),
-        Offered::Release { sequence, .. } => names.get(sequence).map_or_else(
-            || format!("sequence {sequence}"),
-            |(_, version)| format!("{version} (sequence {sequence})"),
-        ),
-    };
-    let offers = rollout.offers.iter().map(|offer| {
-        let allowed = match offer.allow.len() {
-            0 => String::new(),
-            some => format!(" and {some} installations by name"),
-        };
-        let mandatory = if offer.mandatory { ", mandatory" } else { "" };
-        format!("{} to {}{allowed}{mandatory}", name(&offer.release), percent(offer.share))
-    });
-    let mut text = offers.collect::<Vec<_>>().join(", then ");
-    if text.is_empty() {
-        text.push_str("nothing");
-    }
-    if rollout.paused {
-        text.push_str(", paused");
-    }
-    text
 }
 
 fn refuse(detail: &dyn std::fmt::Display) -> Failure {
