@@ -16,6 +16,7 @@ mod content;
 mod edit;
 mod eventlog;
 mod failure;
+mod foreign;
 mod grants;
 mod keys;
 mod making;

@@ -28,7 +28,7 @@ use zip::{CompressionMethod, ZipArchive, ZipWriter};
 use crate::change::{Base, Change, base_of};
 use crate::edit::BlobSource;
 use crate::failure::{Failure, Result};
-use crate::project::Project;
+use crate::project::{PENDING, Project};
 use crate::repository::{Current, Repository, listed_sequences, target_file};
 use crate::temporary;
 
@@ -102,6 +102,29 @@ pub(crate) fn read(
     repository: &Repository,
     current: &Current,
 ) -> Result<Pending> {
+    let (mut archive, paper) = open(path, project, repository, current)?;
+    let mut drafts = BTreeMap::new();
+    for (role, file) in paper.roles {
+        let limit = if role == "root" { limits::ROOT } else { limits::ROLE };
+        let bytes = json::compact(&file).map_err(|error| malformed(&error))?;
+        drafts.insert(role.clone(), Draft::parse(&role, &bytes, limit)?);
+    }
+    let mut change = Change::begun(drafts, paper.builds_on, current)?;
+    refuse_altered(project, current, &change)?;
+    let blobs = temporary::folder()?;
+    for role in change.drafts.keys().filter(|role| *role != "root").cloned().collect::<Vec<_>>() {
+        read_role(&mut archive, &mut change, &role, (project, repository, current), blobs.path())?;
+    }
+    Ok(Pending { change, _blobs: blobs })
+}
+
+/// Reads what a file that waits says of itself, and refuses one that nobody can sign any more.
+fn open(
+    path: &Path,
+    project: &Project,
+    repository: &Repository,
+    current: &Current,
+) -> Result<(Archive, Paper)> {
     let file = File::open(path).map_err(|error| Failure::file("reading", path, &error))?;
     let archive = ZipArchive::new(file).map_err(|_| malformed(&"no pending file of Farad's"))?;
     let mut archive = Archive(archive);
@@ -121,25 +144,46 @@ pub(crate) fn read(
         let now = base_of(repository, current, role)?;
         if *base != now {
             let message = format!(
-                "it builds on version {} of {role}, and the repository is at version {}; make the change anew",
+                "it builds on version {} of {role}, and the repository is at version {}: remove the file and make the change anew",
                 base.version, now.version
             );
             return Err(Failure::new("stale", message));
         }
     }
-    let mut drafts = BTreeMap::new();
-    for (role, file) in paper.roles {
-        let limit = if role == "root" { limits::ROOT } else { limits::ROLE };
-        let bytes = json::compact(&file).map_err(|error| malformed(&error))?;
-        drafts.insert(role.clone(), Draft::parse(&role, &bytes, limit)?);
+    Ok((archive, paper))
+}
+
+/// The files that wait, and why one cannot be signed any more.
+pub(crate) fn waiting(
+    project: &Project,
+    repository: &Repository,
+    current: &Current,
+) -> Result<Vec<(String, Option<Failure>)>> {
+    let folder = project.base.join(PENDING);
+    let mut waiting = Vec::new();
+    for name in files_of(&folder).map_err(|error| Failure::file("reading", &folder, &error))? {
+        let opened = open(&folder.join(&name), project, repository, current);
+        waiting.push((format!("{PENDING}/{name}"), opened.err()));
     }
-    let mut change = Change::begun(drafts, paper.builds_on, current)?;
-    refuse_altered(project, current, &change)?;
-    let blobs = temporary::folder()?;
-    for role in change.drafts.keys().filter(|role| *role != "root").cloned().collect::<Vec<_>>() {
-        read_role(&mut archive, &mut change, &role, (project, repository, current), blobs.path())?;
+    waiting.sort_by(|(one, _), (other, _)| one.cmp(other));
+    Ok(waiting)
+}
+
+/// Names of the waiting files in a folder, which need not be there.
+fn files_of(folder: &Path) -> std::io::Result<Vec<String>> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if Path::new(&name).extension().is_some_and(|extension| extension == "zip") {
+            names.push(name);
+        }
     }
-    Ok(Pending { change, _blobs: blobs })
+    Ok(names)
 }
 
 /// Versions are the next ones, and whoever is said to have signed signed this.

@@ -260,6 +260,13 @@ pub(crate) fn listing(bytes: &[u8]) -> TargetFile {
 /// The signed part of a metadata file, as it stands: the session verifies it.
 pub(crate) fn signed<T: DeserializeOwned>(bytes: &[u8], name: &str) -> Result<T> {
     let malformed = |detail: String| Failure::new("malformed", format!("{name}: {detail}"));
+    // As git leaves a file that two sides changed.
+    if bytes.starts_with(b"<<<<<<< ") {
+        let message = format!(
+            "{name} holds two states that git could not merge: two people published at once. Take one side's farad.toml, farad-root.json, updates and pending whole, and run the other's command again"
+        );
+        return Err(Failure::new("conflict", message));
+    }
     let mut file = json::parse(bytes).map_err(|error| malformed(error.to_string()))?;
     let signed = file.get_mut("signed").map(serde_json::Value::take).unwrap_or_default();
     serde_json::from_value(signed).map_err(|error| malformed(error.to_string()))

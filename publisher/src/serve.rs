@@ -15,6 +15,7 @@ use tiny_http::{Header, Method, Request, Response, StatusCode};
 
 use crate::eventlog::{EventLog, Refused};
 use crate::failure::{Failure, Result};
+use crate::foreign::is_of_repository;
 
 /// Faults that the server makes on purpose; each is a share of all answers, 0 to 1.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -257,6 +258,7 @@ impl Site {
         if path.contains('%') || path.split('/').any(|segment| segment.starts_with('.')) {
             return None;
         }
+        // Nothing else that somebody keeps in its folder is handed out, least of all keys.
         if !is_of_repository(path) {
             return None;
         }
@@ -293,16 +295,6 @@ impl Site {
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^= z >> 31;
         ((z % 1_000_000) as f64) < share * 1_000_000.0
-    }
-}
-
-/// Whether a path is one that a repository has: nothing else that somebody keeps in its folder is
-/// handed out, least of all keys.
-fn is_of_repository(path: &str) -> bool {
-    match path.split_once('/') {
-        Some(("metadata" | "targets", rest)) => rest.ends_with(".json"),
-        Some(("blobs", name)) => name.parse::<Digest>().is_ok(),
-        _ => false,
     }
 }
 

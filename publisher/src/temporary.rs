@@ -82,13 +82,18 @@ fn named() -> Builder<'static, 'static> {
 pub(crate) fn remove_strays(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let (name, Ok(kind)) = (entry.file_name(), entry.file_type()) else { continue };
-        let is_ours = |suffix| name.to_str().is_some_and(|name| is_ours(name, suffix));
-        if kind.is_file() && is_ours(SUFFIX) {
+        let is_folder = name.to_str().is_some_and(|name| is_ours(name, FOLDER_SUFFIX));
+        if kind.is_file() && is_stray(&name) {
             let _ = fs::remove_file(entry.path());
-        } else if kind.is_dir() && is_ours(FOLDER_SUFFIX) {
+        } else if kind.is_dir() && is_folder {
             let _ = fs::remove_dir_all(entry.path());
         }
     }
+}
+
+/// Whether a file of this name is in the making, or was left by a command that died.
+pub(crate) fn is_stray(name: &std::ffi::OsStr) -> bool {
+    name.to_str().is_some_and(|name| is_ours(name, SUFFIX))
 }
 
 fn is_ours(name: &str, suffix: &str) -> bool {

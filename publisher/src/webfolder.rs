@@ -77,16 +77,21 @@ fn refuse_private(folder: &Path, index: &Index) -> Result<()> {
                 return refuse("a file of settings");
             }
         }
-        if file.length <= PRIVATE_KEY {
-            let place = folder.join(path);
-            let bytes =
-                std::fs::read(&place).map_err(|error| Failure::file("reading", &place, &error))?;
-            if String::from_utf8_lossy(&bytes).contains("PRIVATE KEY-----") {
-                return refuse("a private key");
-            }
+        if is_private_key(&folder.join(path))? {
+            return refuse("a private key");
         }
     }
     Ok(())
+}
+
+/// Whether a file holds a private key in PEM, whatever it is called.
+pub(crate) fn is_private_key(path: &Path) -> Result<bool> {
+    let failed = |error: std::io::Error| Failure::file("reading", path, &error);
+    if std::fs::metadata(path).map_err(failed)?.len() > PRIVATE_KEY {
+        return Ok(false);
+    }
+    let bytes = std::fs::read(path).map_err(failed)?;
+    Ok(String::from_utf8_lossy(&bytes).contains("PRIVATE KEY-----"))
 }
 
 fn check(index: &Index) -> Result<()> {

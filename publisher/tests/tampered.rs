@@ -130,6 +130,56 @@ fn what_a_command_left_behind_is_neither_good_nor_left_there() {
 }
 
 #[test]
+fn an_upload_would_take_along_nothing_that_is_not_the_repositorys() {
+    let shop = Shop::new();
+    shop.release("1.0.0", 1);
+    let copy = shop.path("updates/blobs/backup.pem");
+    fs::copy(shop.path("keys/root/root.pem"), &copy).unwrap();
+    shop.refuses(&["verify", "updates"], "unsafe-path", "blobs/backup.pem");
+    fs::create_dir(shop.path("updates/old")).unwrap();
+    fs::rename(copy, shop.path("updates/old/root.txt")).unwrap();
+    shop.refuses(&["verify", "updates"], "unsafe-path", "old/root.txt is a private key");
+    fs::remove_dir_all(shop.path("updates/old")).unwrap();
+    fs::write(shop.path("updates/404.html"), "<p>Nothing here").unwrap();
+    shop.ok(&["verify", "updates"]);
+}
+
+#[test]
+fn a_state_that_git_could_not_merge_is_told_as_that() {
+    let shop = Shop::new();
+    let timestamp = shop.path("updates/metadata/timestamp.json");
+    let whole = fs::read_to_string(&timestamp).unwrap();
+    let both = format!("<<<<<<< HEAD\n{whole}\n=======\n{whole}\n>>>>>>> theirs\n");
+    fs::write(&timestamp, both).unwrap();
+    shop.refuses(&["status"], "conflict", "git could not merge");
+}
+
+#[test]
+#[cfg(debug_assertions)]
+fn an_expired_channel_stops_no_other() {
+    let mut shop = Shop::empty();
+    let channels = ["--channel", "production", "--channel", "beta"];
+    shop.ok(&[&["init", "--app", APP, "--no-passphrase"][..], &channels].concat());
+    shop.release("1.0.0", 1);
+    // The only key of beta's releases is away; all else is signed anew in time.
+    for part in ["pem", "pub"] {
+        fs::remove_file(shop.path(&format!("keys/release/beta-releases.{part}"))).unwrap();
+    }
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    shop.now = Some(now + 300 * DAY);
+    shop.ok(&["refresh", "targets", "production-releases", "production-rollout", "beta-rollout"]);
+    shop.now = Some(now + 366 * DAY);
+    shop.ok(&["refresh"]);
+    let said = shop.ok(&["verify", "updates"]);
+    assert_eq!(said["expired"], serde_json::json!(["beta-releases"]));
+    assert_eq!(said["releases"], 1);
+    assert!(!shop.run(&["status"]).status.success(), "here it fails");
+    // What phones of every channel need is another matter.
+    shop.now = Some(now + 366 * DAY + 40 * DAY);
+    shop.refuses(&["verify", "updates"], "expired", "");
+}
+
+#[test]
 #[cfg(unix)]
 fn nothing_is_written_through_a_link_that_was_laid_for_it() {
     let shop = Shop::new();
@@ -166,7 +216,10 @@ fn after_a_run_with_a_wrong_clock_a_new_timestamp_key_brings_everything_back() {
     shop.now = None;
     assert_eq!(device(&shop)["version"], "1.1.0");
 
-    let status = shop.ok(&["status"]);
+    // Whoever looks every day is told, and not only by a line among others.
+    let status = shop.run(&["status", "--json"]);
+    assert_eq!(status.status.code(), Some(1), "{status:?}");
+    let status: Value = serde_json::from_slice(&status.stdout).unwrap();
     assert!(status["warnings"][0].as_str().unwrap().contains("signed at"), "{status}");
     shop.refuses(&["rollback", "production"], "clock", "farad key rotate timestamp");
     shop.ok(&["key", "rotate", "timestamp", "--no-passphrase"]);

@@ -267,8 +267,12 @@ pub(crate) fn find_version<'a>(
     let found = documents.releases.values().rev().find(|(_, m)| m.version == version);
     found.map(|(digest, manifest)| (*digest, manifest)).ok_or_else(|| {
         let known: Vec<_> = documents.releases.values().map(|(_, m)| m.version.as_str()).collect();
-        let message =
-            format!("{channel} lists no release {version}; it lists: {}", known.join(", "));
+        let message = match known.as_slice() {
+            [] => format!("{channel} lists no release yet"),
+            known => {
+                format!("{channel} lists no release {version}; it lists: {}", known.join(", "))
+            }
+        };
         Failure::new("unknown-version", message)
     })
 }

@@ -11,6 +11,7 @@ use serde_json::json;
 use super::rollout::name_of;
 use super::{Report, Workspace, count, percent};
 use crate::failure::{Failure, Result};
+use crate::pending;
 use crate::roles::{is_offline, lifetime};
 
 const DAY: u64 = 86_400;
@@ -86,11 +87,27 @@ pub(crate) fn status(args: &Status, config: &Path) -> Result<Report> {
             "paused": documents.rollout.paused, "floor": policy.floor, "revoked": policy.revoked,
         }));
     }
+    let waiting = pending::waiting(&workspace.project, &workspace.repository, &workspace.current)?;
+    let waiting: Vec<_> = waiting
+        .into_iter()
+        .map(|(file, lost)| {
+            let note = lost.as_ref().map_or_else(
+                || "waits for signatures (farad sign)".to_owned(),
+                |why| format!("cannot be signed: {}", why.message),
+            );
+            let _ = writeln!(text, "\n{file} {note}");
+            json!({ "file": file, "signable": lost.is_none() })
+        })
+        .collect();
+    // Nothing can be published until it is mended, a rollback neither.
+    failed |= workspace.is_before_newest();
     let warnings = warnings(&workspace)?;
     for warning in &warnings {
         let _ = writeln!(text, "\nWarning: {warning}.");
     }
-    let json = json!({ "roles": json_roles, "channels": channels, "warnings": warnings });
+    let json = json!({
+        "roles": json_roles, "channels": channels, "waiting": waiting, "warnings": warnings,
+    });
     Ok(Report { text: text.trim_end().to_owned(), json, failed })
 }
 

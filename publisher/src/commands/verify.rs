@@ -1,6 +1,11 @@
 //! `farad verify`: reads a repository as a phone would, and re-hashes everything it names.
+//!
+//! Enters: a folder or a URL, and the trust anchor. Leaves: what was read, and which channels have
+//! expired: their phones take nothing new, and those of others do, so that this alone fails nothing.
+//! Refuses: whatever a phone would; a folder with what an upload must not take along.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -25,11 +30,13 @@ use super::{Report, count};
 use crate::clock;
 use crate::commit;
 use crate::failure::{Failure, Result};
+use crate::foreign::refuse_foreign;
 use crate::opening;
 use crate::passphrase::Passphrases;
 use crate::plain::one_line;
 use crate::project::{Project, ROOT_FILE};
-use crate::repository::{MemoryKeep, Repository};
+use crate::repository::{MemoryKeep, Repository, any_time, listed_sequences};
+use crate::roles::channels;
 
 /// Arguments of `farad verify`.
 #[derive(Debug, clap::Args)]
@@ -56,26 +63,33 @@ pub(crate) fn run(args: &Verify, config: &Path, passphrases: &Passphrases) -> Re
     } else {
         let folder = FolderTransport::open(&args.place)?;
         refuse_unfinished(&args.place)?;
+        refuse_foreign(Path::new(&args.place))?;
         Box::new(folder)
     };
     let keys = args.recipient_keys.iter().map(|path| opening::read(path, passphrases));
     let keys: Vec<OpeningKey> = keys.collect::<Result<_>>()?;
-    let mut remote = Remote { transport: &*transport, files: 0, bytes: 0 };
-    let walked = walk(&root, app.as_ref(), &keys, &mut remote)?;
+    let walked = walk(&root, app.as_ref(), &keys, &*transport)?;
     let unread = match walked.sealed {
         0 => String::new(),
         sealed => format!(" Not opened: {} (--recipient-key).", count(sealed, "sealed release")),
     };
-    let text = format!(
+    let mut text = format!(
         "Good: {}, {}, {}, {} bytes, all as signed.{unread}",
         count(walked.channels, "channel"),
         count(walked.releases, "release"),
-        count(remote.files, "file"),
-        remote.bytes
+        count(walked.files, "file"),
+        walked.bytes
     );
+    for (role, channel) in &walked.expired {
+        let _ = write!(
+            text,
+            "\nExpired: {role}. Phones on {channel} take nothing new until it is signed anew (farad refresh {role})."
+        );
+    }
+    let expired: Vec<_> = walked.expired.iter().map(|(role, _)| role).collect();
     let json = json!({
-        "channels": walked.channels, "releases": walked.releases,
-        "files": remote.files, "bytes": remote.bytes, "unopened": walked.sealed,
+        "channels": walked.channels, "releases": walked.releases, "expired": expired,
+        "files": walked.files, "bytes": walked.bytes, "unopened": walked.sealed,
     });
     Ok(Report::new(text, json))
 }
@@ -86,14 +100,19 @@ struct Walked {
     releases: usize,
     /// Sealed releases that no key here opens.
     sealed: usize,
-    blobs: BTreeMap<String, Blob>,
+    /// Channels' roles that no phone takes any more.
+    expired: Vec<(String, Channel)>,
+    /// Paths of the blobs that were read.
+    blobs: BTreeSet<String>,
+    files: usize,
+    bytes: u64,
 }
 
 fn walk(
     root: &[u8],
     app: Option<&AppId>,
     keys: &Vec<OpeningKey>,
-    remote: &mut Remote<'_>,
+    transport: &dyn Transport,
 ) -> Result<Walked> {
     let seed = BTreeMap::new();
     let setting = Setting {
@@ -103,17 +122,20 @@ fn walk(
         order: Order::Strict,
         seed: &seed,
     };
-    let transport = remote.transport;
     check_anchor(root, transport)?;
-    let mut keep = MemoryKeep::default();
-    let mut walked = with_session(&setting, &mut keep, remote, |session| {
-        walk_channels(session, app, keys, transport)
+    // What every phone needs, now; then channels, each of which may have expired alone.
+    let mut remote = Remote { transport, files: 0, bytes: 0 };
+    with_session(&setting, &mut MemoryKeep::default(), &mut remote, |session| {
+        session.role_metadata("targets").map(|_| ())
     })?;
+    let (mut walked, mut remote) = (Walked::default(), Remote { transport, files: 0, bytes: 0 });
+    let any_time = Setting { now: any_time(), ..setting };
+    with_session(&any_time, &mut MemoryKeep::default(), &mut remote, |session| {
+        walk_channels(session, (app, setting.now), keys, transport, &mut walked)
+    })?;
+    walked.files += remote.files;
+    walked.bytes += remote.bytes;
     check_chain(&setting, transport)?;
-    let blobs = std::mem::take(&mut walked.blobs);
-    for blob in blobs.values() {
-        hash_blob(blob, remote)?;
-    }
     Ok(walked)
 }
 
@@ -172,18 +194,15 @@ fn refuse_unfinished(place: &str) -> Result<()> {
 
 fn walk_channels(
     session: &mut Session<'_>,
-    app: Option<&AppId>,
+    (app, now): (Option<&AppId>, UnixTime),
     keys: &Vec<OpeningKey>,
     transport: &dyn Transport,
-) -> CoreResult<Walked> {
-    let mut walked = Walked::default();
+    walked: &mut Walked,
+) -> CoreResult<()> {
     let targets: Targets = session.role_metadata("targets")?;
     own_ids("root", &session.root().keys)?;
     own_ids("targets", &targets.delegations.clone().unwrap_or_default().keys)?;
-    let roles = targets.delegations.unwrap_or_default().roles;
-    let channels: Vec<Channel> =
-        roles.iter().filter_map(|role| role.name.strip_suffix("-releases")?.parse().ok()).collect();
-    for channel in channels {
+    for channel in channels(&targets) {
         walked.channels += 1;
         let policy = session.target(&channel.policy_path(), limits::ROLE)?;
         let named: Named =
@@ -196,28 +215,32 @@ fn walk_channels(
         known("rollout", &rollout.requires)?;
         for builtin in policy.builtins {
             for blob in [builtin.index, builtin.layout, builtin.pack] {
-                walked.blobs.insert(blob.path(), blob);
+                hash_blob(&blob, transport, walked)?;
             }
         }
-        let prefix = format!("{channel}/releases/");
+        for role in [channel.releases_role(), channel.rollout_role()] {
+            let signed: Targets = session.role_metadata(&role)?;
+            if signed.common.expires <= now {
+                walked.expired.push((role, channel.clone()));
+            }
+        }
         let releases: Targets = session.role_metadata(&channel.releases_role())?;
-        for path in releases.targets.keys() {
-            let sequence = path.strip_prefix(&prefix).and_then(|rest| rest.strip_suffix(".json"));
-            let Some(sequence) = sequence.and_then(|text| text.parse().ok()) else { continue };
-            let bytes = session.target(path, limits::MANIFEST)?;
+        for sequence in listed_sequences(&releases, &channel) {
+            let bytes = session.target(&channel.release_path(sequence), limits::MANIFEST)?;
             let manifest = Manifest::parse(&bytes, app, &channel, sequence)?;
+            // What is damaged is said to be so, before it is read for what it means.
+            for blob in manifest.blobs() {
+                hash_blob(blob, transport, walked)?;
+            }
             let content = manifest.seal.as_ref().map(|seal| seal.open(app, keys)).transpose()?;
             match content {
                 Some(None) => walked.sealed += 1,
                 content => check_fit(&manifest, content.flatten().as_ref(), transport)?,
             }
             walked.releases += 1;
-            for blob in manifest.blobs() {
-                walked.blobs.insert(blob.path(), blob.clone());
-            }
         }
     }
-    Ok(walked)
+    Ok(())
 }
 
 /// Phones take keys for what they are; people know them by their ids.
@@ -285,26 +308,33 @@ fn open(blob: &Blob, transport: &dyn Transport) -> CoreResult<Box<dyn Read + Sen
     }
 }
 
-fn hash_blob(blob: &Blob, remote: &mut Remote<'_>) -> Result<()> {
+/// Reads a blob and holds it against its digest, once.
+fn hash_blob(blob: &Blob, transport: &dyn Transport, walked: &mut Walked) -> CoreResult<()> {
     let path = blob.path();
+    if !walked.blobs.insert(path.clone()) {
+        return Ok(());
+    }
     let request = Request::whole(&path, blob.length);
-    let wrong = || Failure::new("hash-mismatch", format!("{path} is missing or damaged"));
-    let Response::Found { mut body, .. } = remote.transport.get(&request, &Cancel::default())?
-    else {
-        return Err(wrong());
+    let Response::Found { mut body, .. } = transport.get(&request, &Cancel::default())? else {
+        return Err(farad::Error::Digest { what: format!("{path} (not there)") });
     };
     let (mut hasher, mut buffer, mut length) = (Hasher::new(), vec![0; 64 << 10], 0);
     loop {
-        let count = body.read(&mut buffer).map_err(|_| wrong())?;
+        let count = body
+            .read(&mut buffer)
+            .map_err(|error| farad::Error::Network(format!("{path}: {error}")))?;
         if count == 0 {
             break;
         }
         length += count as u64;
         hasher.update(buffer.get(..count).unwrap_or_default());
     }
-    remote.files += 1;
-    remote.bytes += length;
-    if length == blob.length && hasher.finish() == blob.sha256 { Ok(()) } else { Err(wrong()) }
+    walked.files += 1;
+    walked.bytes += length;
+    if length == blob.length && hasher.finish() == blob.sha256 {
+        return Ok(());
+    }
+    Err(farad::Error::Digest { what: path })
 }
 
 /// A repository behind a transport; counts what was read.

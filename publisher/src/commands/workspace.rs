@@ -149,9 +149,13 @@ impl Workspace {
         }
         let file = self.pending_file(&change);
         if !waits.is_empty() && file.exists() {
-            let message = format!(
-                "another change of the same files waits in {}; sign it or remove it first",
-                file.display()
+            let waits = file.display();
+            let stale = pending::read(&file, &self.project, &self.repository, &self.current)
+                .err()
+                .filter(|failure| failure.code == "stale");
+            let message = stale.map_or_else(
+                || format!("another change of the same files waits in {waits}; sign it or remove it first"),
+                |failure| format!("{waits} can no longer be signed: {}", failure.message),
             );
             return Err(Failure::new("exists", message));
         }

@@ -85,6 +85,11 @@ fn a_change_that_builds_on_an_old_version_is_refused() {
     team.bob.pull(&team.alice);
     let sign = ["sign", file.as_str(), "--yes"];
     team.bob.refuses(&sign, "stale", "builds on version 2 of production-rollout");
+    // That it cannot be signed any more is told by whatever meets it.
+    let waiting = team.alice.ok(&["status"])["waiting"].clone();
+    assert_eq!(waiting, json!([{ "file": file, "signable": false }]));
+    let again = ["release", "web-1.1.0", "--channel", "production", "--version", "1.1.1"];
+    team.alice.refuses(&again, "exists", "can no longer be signed");
     // Saying that it builds on the current one does not make it the next one.
     altered(&team.bob, &file, |paper, _| {
         let path = team.bob.path("updates/metadata/3.production-rollout.json");
