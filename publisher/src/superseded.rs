@@ -1,9 +1,11 @@
 //! Since when files of a repository are superseded, as the metadata itself tells: a file is superseded from
-//! the moment on at which the first version was signed that no longer leads to it. What the disk says of
-//! a file's age tells nothing: it was made when it was current, and in a clone it is as young as that.
+//! the moment on at which the first snapshot was signed that no longer leads to it. A snapshot is signed when
+//! a change is published; a role's own version says less, as it may have waited for signatures for weeks.
+//! What the disk says of a file's age tells nothing: it was made when it was current, and in a clone it is
+//! as young as that.
 //!
 //! Enters: a repository, and what is current in it. Leaves: a time for each file that a version of metadata
-//! leads to that is there and is not the newest. Where versions between are gone, the time is that of the
+//! leads to that is there and is not the newest. Where snapshots between are gone, the time is that of the
 //! next one that is there, which is later: nothing is ever taken for older than it is.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +15,7 @@ use farad::id::{AppId, Channel};
 use farad::release::{Blob, Manifest};
 use farad::rollout::Policy;
 use farad::time::UnixTime;
-use farad::trust::metadata::{Common, Snapshot, Targets};
+use farad::trust::metadata::{MetaFile, Snapshot, Targets};
 
 use crate::failure::{Failure, Result};
 use crate::repository::{Current, Repository, listed_sequences, signed, target_file};
@@ -30,16 +32,19 @@ pub(crate) fn superseded(
         let known = since.entry(file).or_insert(at);
         *known = (*known).max(at);
     };
-    let versions = versions(repository)?;
+    let mut versions = versions(repository)?;
+    let snapshots = versions.remove("snapshot").unwrap_or_default();
+    let published = Published::read(repository, &snapshots)?;
+    for (version, next) in snapshots.iter().zip(published.0.iter().skip(1)) {
+        note(file("snapshot", *version), next.at);
+    }
     for (role, versions) in &versions {
         for pair in versions.windows(2) {
             let [version, next] = pair else { continue };
-            let at = signed_at(repository, role, *next)?;
+            let Some(at) = published.at(role, *next) else { continue };
             note(file(role, *version), at);
-            if role != "snapshot" {
-                let targets: Targets = read(repository, role, *version)?;
-                leads_to(repository, app, role, &targets).into_iter().for_each(|f| note(f, at));
-            }
+            let targets: Targets = read(repository, role, *version)?;
+            leads_to(repository, app, role, &targets).into_iter().for_each(|f| note(f, at));
         }
     }
     // A channel that was taken away keeps its newest metadata, and nothing that this leads to.
@@ -49,7 +54,7 @@ pub(crate) fn superseded(
             continue;
         };
         let all = versions.get("targets").map(Vec::as_slice).unwrap_or_default();
-        if let Some(at) = removed_at(repository, all, &channel)? {
+        if let Some(at) = removed_at(repository, &published, all, &channel)? {
             leads_to(repository, app, role, targets).into_iter().for_each(|f| note(f, at));
         }
     }
@@ -75,18 +80,39 @@ fn versions(repository: &Repository) -> Result<BTreeMap<String, Vec<u64>>> {
     Ok(found)
 }
 
-/// When a version was signed: its expiry less its lifetime.
-fn signed_at(repository: &Repository, role: &str, version: u64) -> Result<UnixTime> {
-    let Common { expires, .. } = match role {
-        "snapshot" => read::<Snapshot>(repository, role, version)?.common,
-        _ => read::<Targets>(repository, role, version)?.common,
-    };
-    Ok(UnixTime::from_seconds(expires.seconds().saturating_sub(lifetime(role))))
+/// What was published when: the snapshots that are there, the oldest first.
+struct Published(Vec<Step>);
+
+/// One of them.
+struct Step {
+    at: UnixTime,
+    /// Versions of the roles, by file.
+    meta: BTreeMap<String, MetaFile>,
 }
 
-/// When the first `targets` was signed that no longer had a channel, after the last that had it.
+impl Published {
+    fn read(repository: &Repository, snapshots: &[u64]) -> Result<Self> {
+        let step = |version: &u64| {
+            let Snapshot { common, meta } = read(repository, "snapshot", *version)?;
+            // Signed a lifetime before it expires.
+            let signed = common.expires.seconds().saturating_sub(lifetime("snapshot"));
+            Ok(Step { at: UnixTime::from_seconds(signed), meta })
+        };
+        snapshots.iter().map(step).collect::<Result<_>>().map(Self)
+    }
+
+    /// Since when phones are led to a version of a role, or a later one.
+    fn at(&self, role: &str, version: u64) -> Option<UnixTime> {
+        let file = format!("{role}.json");
+        let leads = |step: &&Step| step.meta.get(&file).is_some_and(|f| f.version >= version);
+        self.0.iter().find(leads).or(self.0.last()).map(|step| step.at)
+    }
+}
+
+/// When phones were first led to a `targets` that no longer had a channel, after the last that had it.
 fn removed_at(
     repository: &Repository,
+    published: &Published,
     versions: &[u64],
     channel: &Channel,
 ) -> Result<Option<UnixTime>> {
@@ -96,7 +122,7 @@ fn removed_at(
         if channels(&targets).contains(channel) {
             removed = None;
         } else if removed.is_none() {
-            removed = Some(signed_at(repository, "targets", *version)?);
+            removed = published.at("targets", *version);
         }
     }
     Ok(removed)

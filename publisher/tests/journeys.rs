@@ -450,3 +450,43 @@ fn prune_leaves_what_was_current_until_a_moment_ago() {
     assert_eq!(before.keys().filter(superseded).count(), 6, "both old releases");
     assert_eq!(shop.ok(&["prune"])["files"], 0);
 }
+
+#[test]
+#[cfg_attr(not(debug_assertions), ignore = "only a debug build has another clock")]
+fn prune_leaves_what_was_current_until_a_change_that_had_waited_was_published() {
+    let mut alice = Shop::empty();
+    let init = ["init", "--app", support::APP, "--no-passphrase", "--threshold", "production=2of2"];
+    alice.ok(&init);
+    let mut bob = Shop::empty();
+    let config = fs::read_to_string(alice.path("farad.toml")).unwrap();
+    fs::write(alice.path("farad.toml"), config.replace("keep = 10", "keep = 1")).unwrap();
+    let made = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    alice.release("1.1.0", 1);
+    alice.hand_key("release/production-releases-2", &bob);
+    alice.web("web", 2);
+    let file = alice.waits(&["release", "web", "--channel", "production", "--version", "1.2.0"]);
+    for days in [20, 35] {
+        alice.now = Some(made + days * 86_400);
+        bob.now = alice.now;
+        alice.ok(&["refresh", "timestamp", "snapshot"]);
+    }
+    let before = alice.published();
+    bob.pull(&alice);
+    bob.waits(&["sign", &file, "--yes"]);
+    alice.pull(&bob);
+    assert_eq!(alice.ok(&["sign", &file, "--yes"])["published"], true);
+
+    alice.ok(&["prune"]);
+    let blobs = |files: &std::collections::BTreeMap<PathBuf, Vec<u8>>| -> Vec<PathBuf> {
+        files.keys().filter(|path| path.starts_with("blobs")).cloned().collect()
+    };
+    let kept = alice.published();
+    assert!(blobs(&before).iter().all(|blob| kept.contains_key(blob)), "1.1.0 is a second old");
+    // A month after it was published it goes, however long it had waited before.
+    alice.now = Some(made + 66 * 86_400);
+    alice.ok(&["refresh", "timestamp", "snapshot"]);
+    alice.ok(&["prune"]);
+    let kept = alice.published();
+    assert!(blobs(&before).iter().all(|blob| !kept.contains_key(blob)), "all of 1.1.0 is old");
+    alice.ok(&["verify", "updates"]);
+}
