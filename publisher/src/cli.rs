@@ -6,13 +6,11 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is where the command speaks")]
 
 use std::ffi::OsString;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use farad::progress::Progress;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use crate::commands::{
@@ -23,6 +21,7 @@ use crate::failure::{Failure, Result};
 use crate::passphrase::Passphrases;
 use crate::plain;
 use crate::project;
+use crate::screen::Screen;
 use crate::serve::{Faults, Server};
 
 /// Publish signed over-the-air updates for Capacitor apps.
@@ -170,17 +169,17 @@ fn sentence(error: &clap::Error) -> String {
 }
 
 fn dispatch(cli: &Cli) -> Result<Report> {
-    let passphrases = Passphrases::new(cli.passphrase_fd);
+    let screen = Screen::default();
+    let passphrases = Passphrases::new(cli.passphrase_fd, screen.clone());
     let config = &cli.config;
     match &cli.command {
         Command::Init(args) => init::run(args, config, &passphrases),
         Command::Release(args) => {
-            working("packing", |progress| release::run(args, config, &passphrases, progress))
+            screen.working("packing", |progress| release::run(args, config, &passphrases, progress))
         }
         Command::Embed(args) => embed::run(args, config, &passphrases),
-        Command::Promote(args) => {
-            working("promoting", |progress| promote::run(args, config, &passphrases, progress))
-        }
+        Command::Promote(args) => screen
+            .working("promoting", |progress| promote::run(args, config, &passphrases, progress)),
         Command::Rollout(args) => rollout::run(args, config, &passphrases),
         Command::Rollback(args) => rollout::rollback(args, config, &passphrases),
         Command::Revoke(args) => policy::revoke(args, config, &passphrases),
@@ -191,16 +190,12 @@ fn dispatch(cli: &Cli) -> Result<Report> {
         Command::Key(args) => key::run(args, config, &passphrases),
         Command::Channel(args) => channel::run(args, config, &passphrases),
         Command::Sign(args) => sign::run(args, config, &passphrases, &ask),
-        Command::Verify(args) => working("verifying", |_| verify::run(args, config, &passphrases)),
+        Command::Verify(args) => {
+            screen.working("verifying", |_| verify::run(args, config, &passphrases))
+        }
         Command::Serve(args) => serve(args, cli),
         Command::Device(args) => {
-            let bar = bar();
-            device::run(args, &passphrases, &mut |progress: Progress| {
-                if let Some(bar) = &bar {
-                    bar.set_length(progress.total);
-                    bar.set_position(progress.bytes);
-                }
-            })
+            device::run(args, &passphrases, &mut |progress| screen.downloaded(progress))
         }
         Command::Prune(args) => prune::run(args, config, &passphrases),
     }
@@ -232,29 +227,6 @@ fn ask(text: &str) -> bool {
     let _ = write!(std::io::stderr(), "{text}\n\nSign this? Type yes: ");
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer).is_ok() && answer.trim() == "yes"
-}
-
-/// Shows on a terminal that something takes a while, and how far it is where that is told.
-fn working<T>(what: &'static str, work: impl FnOnce(&(dyn Fn(Progress) + Sync)) -> T) -> T {
-    if !std::io::stderr().is_terminal() {
-        return work(&|_| ());
-    }
-    let spinner = ProgressBar::new_spinner().with_message(what);
-    spinner.enable_steady_tick(std::time::Duration::from_millis(120));
-    let done = work(&|progress| {
-        let percent = progress.bytes * 100 / progress.total.max(1);
-        spinner.set_message(format!("making patches: {percent} %"));
-    });
-    spinner.finish_and_clear();
-    done
-}
-
-fn bar() -> Option<ProgressBar> {
-    if !std::io::stderr().is_terminal() {
-        return None;
-    }
-    let style = ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes}").ok()?;
-    Some(ProgressBar::new(0).with_style(style))
 }
 
 fn complain(failure: &Failure, json: bool) {

@@ -30,6 +30,7 @@ mod project;
 mod repository;
 mod review;
 mod roles;
+mod screen;
 pub mod serve;
 mod superseded;
 mod temporary;

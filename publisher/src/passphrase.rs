@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::failure::{Failure, Result};
 use crate::keys::refuse_shared;
+use crate::screen::Screen;
 
 /// Names the file with passphrases.
 const FILE: &str = "FARAD_PASSPHRASE_FILE";
@@ -29,12 +30,15 @@ pub(crate) struct Passphrases {
     known: RefCell<Vec<(String, Zeroizing<String>)>>,
     /// What the file said: a pipe can be read only once.
     text: RefCell<Option<Zeroizing<String>>>,
+    /// Where something may be drawn while a passphrase is asked for.
+    screen: Screen,
 }
 
 impl Passphrases {
-    /// Passphrases from file descriptor `fd`, else from the environment's file or the terminal.
-    pub(crate) fn new(fd: Option<u32>) -> Self {
-        Self { fd, ..Self::default() }
+    /// Passphrases from file descriptor `fd`, else from the environment's file or the terminal, on which
+    /// `screen` draws.
+    pub(crate) fn new(fd: Option<u32>, screen: Screen) -> Self {
+        Self { fd, screen, ..Self::default() }
     }
 
     /// What `open` makes of the passphrase of the key `name` in folder `group`.
@@ -61,7 +65,7 @@ impl Passphrases {
                 format!("the {group} key {name} needs a passphrase; name a file with it in {FILE}");
             return Err(Failure::new("passphrase", message));
         }
-        let typed = prompt(&format!("Passphrase of the {group} key {name}: "))?;
+        let typed = self.prompt(&format!("Passphrase of the {group} key {name}: "))?;
         let opened = open(&typed).ok_or_else(wrong)?;
         self.known.borrow_mut().push((group.to_owned(), typed));
         Ok(opened)
@@ -90,11 +94,18 @@ impl Passphrases {
             );
             return Err(Failure::new("passphrase", message));
         }
-        let first = long_enough(prompt(&format!("New passphrase for the {what}: "))?)?;
-        if prompt("The same again: ")? != first {
+        let first = long_enough(self.prompt(&format!("New passphrase for the {what}: "))?)?;
+        if self.prompt("The same again: ")? != first {
             return Err(Failure::new("passphrase", "the two passphrases differ; nothing was made"));
         }
         Ok(first)
+    }
+
+    /// Asks on the terminal.
+    fn prompt(&self, text: &str) -> Result<Zeroizing<String>> {
+        self.screen.aside(|| rpassword::prompt_password(text)).map(Zeroizing::new).map_err(
+            |error| Failure::new("passphrase", format!("cannot read a passphrase: {error}")),
+        )
     }
 
     fn given(&self) -> Result<Option<Zeroizing<String>>> {
@@ -126,12 +137,6 @@ fn long_enough(passphrase: Zeroizing<String>) -> Result<Zeroizing<String>> {
         return Ok(passphrase);
     }
     Err(Failure::new("passphrase", format!("a passphrase has at least {SHORTEST} characters")))
-}
-
-fn prompt(text: &str) -> Result<Zeroizing<String>> {
-    rpassword::prompt_password(text)
-        .map(Zeroizing::new)
-        .map_err(|error| Failure::new("passphrase", format!("cannot read a passphrase: {error}")))
 }
 
 /// The passphrase under the first of `names` that the file has a line `name: passphrase` for; a file
