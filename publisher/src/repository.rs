@@ -170,6 +170,32 @@ impl Repository {
     }
 }
 
+impl ChannelDocuments {
+    /// Refuses a release that the channel's policy does not let run.
+    pub(crate) fn may_run(&self, sequence: u64) -> Result<()> {
+        let name = || match self.releases.get(&sequence) {
+            Some((_, manifest)) => manifest.version.clone(),
+            None => format!("sequence {sequence}"),
+        };
+        let channel = &self.policy.channel;
+        if self.policy.revokes(sequence) {
+            let message = format!(
+                "{} is revoked in {channel}, so that it may not run there; release what is to run",
+                name()
+            );
+            return Err(Failure::new("revoked", message));
+        }
+        if sequence < self.policy.floor {
+            let message = format!(
+                "{} lies below the floor of {channel}, so that it may not run there; release what is to run",
+                name()
+            );
+            return Err(Failure::new("below-floor", message));
+        }
+        Ok(())
+    }
+}
+
 impl Current {
     /// What is current before anything is: everything at version 0, no keys, no channels.
     pub(crate) fn nothing() -> Self {

@@ -221,6 +221,28 @@ fn what_may_not_run_in_its_own_channel_is_not_promoted() {
 }
 
 #[test]
+fn what_may_not_run_is_not_built_into_an_app() {
+    let shop = Shop::new();
+    for (version, seed) in [("1.0.0", 1), ("1.1.0", 2), ("1.2.0", 3)] {
+        shop.release(version, seed);
+    }
+    shop.ok(&["embed", "web-1.2.0"]);
+    shop.ok(&["revoke", "1.2.0", "--channel", "production"]);
+    shop.ok(&["floor", "1.1.0", "--channel", "production"]);
+    fs::remove_file(shop.path("web-1.2.0/farad-embed.json")).unwrap();
+    let refused = [("1.2.0", "revoked", "is revoked in"), ("1.0.0", "below-floor", "lies below")];
+    for (version, code, why) in refused {
+        let web = format!("web-{version}");
+        shop.refuses(&["embed", &web], code, &format!("{version} {why}"));
+        assert!(!shop.path(&web).join("farad-embed.json").exists());
+    }
+    assert_eq!(shop.ok(&["embed", "web-1.1.0"])["sequence"], 2);
+    // The very same content under another number is another release.
+    shop.ok(&["release", "web-1.2.0", "--channel", "production", "--version", "1.3.0"]);
+    assert_eq!(shop.ok(&["embed", "web-1.2.0"])["sequence"], 4);
+}
+
+#[test]
 fn a_held_bundle_waits_for_the_apps_word() {
     let shop = Shop::new();
     shop.release("1.0.0", 1);

@@ -35,21 +35,24 @@ pub(crate) fn run(args: &EmbedArgs, config: &Path, passphrases: &Passphrases) ->
     let (channel, _, documents) = workspace.channel(&args.channel)?;
     let web = WebFolder::open(&args.web, &workspace.project, config)?;
     let (identity, opener) = (web.index.identity(), Opener::new(&workspace));
-    let mut found = None;
+    let mut same = Vec::new();
     for release in documents.releases.values().rev() {
         let content = opener.content_if_here(&release.1)?;
         if release.1.is_of(&identity, content.as_ref())? {
-            found = Some(release);
-            break;
+            same.push(release);
         }
     }
-    let (digest, manifest) = found.ok_or_else(|| {
+    let newest = same.first().copied().ok_or_else(|| {
         let message = format!(
             "{} is none of the releases in {channel}; run `farad release {0} --channel {channel} --version V --rollout 0` first",
             args.web.display(),
         );
         Failure::new("not-released", message)
     })?;
+    let running = same.into_iter().find(|(_, m)| documents.may_run(m.sequence).is_ok());
+    let (digest, manifest) = running.unwrap_or(newest);
+    // What no phone may run is built into no app either.
+    documents.may_run(manifest.sequence)?;
 
     let mut policy = documents.policy.clone();
     if !policy.builtins.iter().any(|builtin| builtin.manifest == *digest) {

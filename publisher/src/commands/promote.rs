@@ -58,18 +58,7 @@ pub(crate) fn run(
     let (channel, settings, to) = workspace.channel(&args.to)?;
     refuse_same_version(&to, &args.version, &channel)?;
     let (_, source) = find_version(&from, &args.version, &args.from)?;
-    let why = match source.sequence {
-        revoked if from.policy.revokes(revoked) => Some(("revoked", "is revoked in")),
-        old if old < from.policy.floor => Some(("below-floor", "lies below the floor of")),
-        _ => None,
-    };
-    if let Some((code, why)) = why {
-        let message = format!(
-            "{} {why} {}, so that it may not run there; release what is to run in {channel}",
-            args.version, args.from
-        );
-        return Err(Failure::new(code, message));
-    }
+    from.may_run(source.sequence)?;
     if source.seal.is_some() != settings.sealed {
         let (from, to) = if settings.sealed { ("open", "sealed") } else { ("sealed", "open") };
         let message = format!("{} is {from} and {channel} is {to}; release it there", args.version);

@@ -104,7 +104,7 @@ pub(crate) fn rollback(
         vec![to_everyone(Offered::Builtin)?]
     } else if let Some(version) = &args.to {
         let (manifest, found) = find_version(&documents, version, &args.channel)?;
-        allowed(&documents, found.sequence)?;
+        documents.may_run(found.sequence)?;
         vec![to_everyone(Offered::Release { sequence: found.sequence, manifest })?]
     } else {
         before(&workspace, &channel, &documents)?
@@ -157,7 +157,7 @@ fn before(
         Offered::Release { sequence, .. } => {
             *sequence < current
                 && documents.releases.contains_key(sequence)
-                && allowed(documents, *sequence).is_ok()
+                && documents.may_run(*sequence).is_ok()
         }
     };
     let role = channel.rollout_role();
@@ -185,20 +185,6 @@ fn describe(offers: &[Offer], documents: &ChannelDocuments) -> String {
         if offer.share == 10_000 { name } else { format!("{name} ({})", percent(offer.share)) }
     };
     offers.iter().map(one).collect::<Vec<_>>().join(", then ")
-}
-
-fn allowed(documents: &ChannelDocuments, sequence: u64) -> Result<()> {
-    if documents.policy.revokes(sequence) {
-        let message = format!("sequence {sequence} is revoked; phones would not take it");
-        return Err(Failure::new("revoked", message));
-    }
-    if sequence < documents.policy.floor {
-        let floor = documents.policy.floor;
-        let message =
-            format!("sequence {sequence} lies below the floor {floor}; phones would not take it");
-        return Err(Failure::new("below-floor", message));
-    }
-    Ok(())
 }
 
 /// An offer as people know it.
