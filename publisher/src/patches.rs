@@ -1,11 +1,13 @@
-//! Patches to a new release: from the newest releases of its channel, and from every release that
-//! ships inside a native app.
+//! Patches to a new release: from the newest releases of its channel, and from the newest of those that
+//! ship inside native apps. What is revoked or below the floor is no exception: until it has the next release,
+//! a phone runs it as the last resort.
 //!
 //! Enters: the new release's files, and the repository. Leaves: patches and their blobs. Each old
 //! bundle is unpacked from the repository's own blobs, verified as a phone does it. A patch that
 //! would not save much against the parts of the pack that its phones would fetch otherwise is left
 //! out, as is one from a bundle whose blobs are gone.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashSet};
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
@@ -22,6 +24,7 @@ use farad::release::{Blob, File as Listed, Index, Layout, Manifest, Patch};
 use farad::seal::{ContentKey, Object, ObjectKey, Sealer};
 use farad::store::RealDisk;
 use farad::{limits, unpack};
+use tempfile::TempDir;
 
 use crate::commands::Workspace;
 use crate::edit::{BlobSource, Edit};
@@ -59,7 +62,7 @@ struct Base {
 
 /// A bundle from the repository, on this disk.
 pub(crate) struct Unpacked {
-    folder: tempfile::TempDir,
+    folder: TempDir,
     pub(crate) index: Index,
     pub(crate) layout: Layout,
 }
@@ -68,7 +71,10 @@ impl Unpacked {
     /// Unpacks a release that the repository has.
     pub(crate) fn of(workspace: &Workspace, manifest: &Manifest) -> Result<Self> {
         let base = Base::of(manifest, &Opener::new(workspace))?;
-        unpacked(&workspace.repository, &workspace.project.app, &base)
+        let (repository, app) = (&workspace.repository, &workspace.project.app);
+        let described = Described::of(repository, app, &base)?;
+        let folder = described.unpacked(repository, app, &base)?;
+        Ok(described.in_folder(folder))
     }
 
     pub(crate) fn files(&self) -> PathBuf {
@@ -84,8 +90,8 @@ pub(crate) struct Patches {
     pub(crate) lacking: Vec<String>,
 }
 
-/// Makes patches to `release` from the newest `count` releases and all built-in ones in
-/// `documents`, but from none of the `known` bases, and adds their blobs to `edit`. Uses all cores.
+/// Makes patches to `release` from the newest `count` releases and the newest `count` other built-in ones
+/// in `documents`, but from none of the `known` bases, and adds their blobs to `edit`. Uses all cores.
 pub(crate) fn add(
     workspace: &Workspace,
     documents: &ChannelDocuments,
@@ -97,22 +103,32 @@ pub(crate) fn add(
     let mut lacking = Vec::new();
     let bases = bases(workspace, documents, count, &mut lacking);
     let (repository, app) = (&workspace.repository, &workspace.project.app);
-    let unpacked = in_parallel(&bases, workers(), |base| Ok(unpacked(repository, app, base)))?;
-    let mut old = Vec::new();
+    let mut wanted = Vec::new();
     let mut seen = HashSet::from([release.label(release.index.identity())?]);
     seen.extend(known);
-    for (base, unpacked) in bases.iter().zip(unpacked) {
-        match unpacked {
-            Ok(bundle) => {
-                let label = release.label(bundle.index.identity())?;
+    for base in &bases {
+        match Described::of(repository, app, base) {
+            Ok(described) => {
+                let label = release.label(described.index.identity())?;
                 if seen.insert(label) {
-                    old.push((label, bundle));
+                    wanted.push((label, base, described));
                 }
             }
             Err(failure) => lacking.push(format!("{}: {}", base.version, failure.message)),
         }
     }
-    old.truncate(MOST);
+    // Before any of them is unpacked: a bundle may be large, and those that are embedded grow in number.
+    wanted.truncate(MOST.saturating_sub(known.len()));
+    let unpacked = in_parallel(&wanted, workers(), |(_, base, described)| {
+        Ok(described.unpacked(repository, app, base))
+    })?;
+    let mut old = Vec::new();
+    for ((label, base, described), folder) in wanted.into_iter().zip(unpacked) {
+        match folder {
+            Ok(folder) => old.push((label, described.in_folder(folder))),
+            Err(failure) => lacking.push(format!("{}: {}", base.version, failure.message)),
+        }
+    }
     let read_new = |file: &Listed, from: u64, to: u64| read(release.folder, file, from, to);
     let new = Bundle { index: release.index, read: &read_new };
     let readers: Vec<_> = old
@@ -163,8 +179,9 @@ impl Release<'_> {
     }
 }
 
-/// The releases that phones may have, newest first, then what ships inside native apps. Without the
-/// opening key there are none in a sealed channel, which keeps nobody from releasing.
+/// The releases that phones may have: the newest of those that are listed, then the newest of those that
+/// ship inside native apps. Without the opening key there are none in a sealed channel, which keeps nobody
+/// from releasing.
 fn bases(
     workspace: &Workspace,
     documents: &ChannelDocuments,
@@ -175,7 +192,10 @@ fn bases(
     let newest = documents.releases.values().rev().take(count);
     let mut manifests: Vec<Manifest> = newest.clone().map(|(_, m)| m.clone()).collect();
     let taken: BTreeSet<Digest> = newest.map(|(digest, _)| *digest).collect();
-    for builtin in documents.policy.builtins.iter().filter(|b| !taken.contains(&b.manifest)) {
+    let builtins = documents.policy.builtins.iter();
+    let mut builtins: Vec<_> = builtins.filter(|b| !taken.contains(&b.manifest)).collect();
+    builtins.sort_by_key(|builtin| Reverse(builtin.sequence));
+    for builtin in builtins.into_iter().take(count) {
         let path = documents.policy.channel.release_path(builtin.sequence);
         let file = target_file(&path, &builtin.manifest.to_string());
         let read = workspace.repository.read(&file);
@@ -214,26 +234,43 @@ impl Base {
     }
 }
 
-/// Unpacks a release from the repository's blobs.
-fn unpacked(repository: &Repository, app: &AppId, base: &Base) -> Result<Unpacked> {
-    let small = |blob: &Blob, kind: Object| -> Result<Vec<u8>> {
-        let bytes = repository.read(&blob.path())?;
-        if Digest::of(&bytes) != blob.sha256 {
-            return Err(Failure::new("hash-mismatch", format!("{} is damaged", blob.path())));
-        }
-        Ok(unpack::decode(&bytes, base.key(app, blob, kind)?, blob, kind.as_str())?)
-    };
-    let index = Index::parse(&small(&base.index, Object::Index)?)?;
-    let layout = Layout::parse(&small(&base.layout, Object::Layout)?, &index, &base.pack)?;
-    let place = repository.folder.join(base.pack.path());
-    let pack = File::open(&place).map_err(|error| Failure::file("opening", &place, &error))?;
-    let folder = temporary::folder()?;
-    let disk = RealDisk::scratch(folder.path())
-        .map_err(|error| Failure::file("making", folder.path(), &error))?;
-    let key = base.key(app, &base.pack, Object::Pack)?;
-    let mut pieces = unpack::Stream::new(BufReader::new(pack));
-    unpack::unpack(&mut pieces, key.as_ref(), &|_| true, &index, &layout, &disk, FILES)?;
-    Ok(Unpacked { folder, index, layout })
+/// What a release in the repository says of itself.
+struct Described {
+    index: Index,
+    layout: Layout,
+}
+
+impl Described {
+    fn of(repository: &Repository, app: &AppId, base: &Base) -> Result<Self> {
+        let small = |blob: &Blob, kind: Object| -> Result<Vec<u8>> {
+            let bytes = repository.read(&blob.path())?;
+            if Digest::of(&bytes) != blob.sha256 {
+                return Err(Failure::new("hash-mismatch", format!("{} is damaged", blob.path())));
+            }
+            Ok(unpack::decode(&bytes, base.key(app, blob, kind)?, blob, kind.as_str())?)
+        };
+        let index = Index::parse(&small(&base.index, Object::Index)?)?;
+        let layout = Layout::parse(&small(&base.layout, Object::Layout)?, &index, &base.pack)?;
+        Ok(Self { index, layout })
+    }
+
+    /// A folder with its files, unpacked from the repository's blobs.
+    fn unpacked(&self, repository: &Repository, app: &AppId, base: &Base) -> Result<TempDir> {
+        let place = repository.folder.join(base.pack.path());
+        let pack = File::open(&place).map_err(|error| Failure::file("opening", &place, &error))?;
+        let folder = temporary::folder()?;
+        let disk = RealDisk::scratch(folder.path())
+            .map_err(|error| Failure::file("making", folder.path(), &error))?;
+        let key = base.key(app, &base.pack, Object::Pack)?;
+        let mut pieces = unpack::Stream::new(BufReader::new(pack));
+        let (index, layout) = (&self.index, &self.layout);
+        unpack::unpack(&mut pieces, key.as_ref(), &|_| true, index, layout, &disk, FILES)?;
+        Ok(folder)
+    }
+
+    fn in_folder(self, folder: TempDir) -> Unpacked {
+        Unpacked { folder, index: self.index, layout: self.layout }
+    }
 }
 
 fn read(folder: &Path, file: &Listed, from: u64, to: u64) -> farad::Result<Vec<u8>> {

@@ -49,10 +49,14 @@ fn assert_shows(phone: &Device<'_>, boot: &Value, web: &str) {
     assert_eq!(phone.shown(boot), wanted);
 }
 
-fn patch_blobs(shop: &Shop, version: &str) -> Vec<String> {
+fn manifest(shop: &Shop, version: &str) -> Value {
     let manifests = files(&shop.path("updates/targets/production/releases"));
-    let manifests = manifests.values().map(|bytes| serde_json::from_slice::<Value>(bytes).unwrap());
-    let manifest = manifests.into_iter().find(|manifest| manifest["version"] == version).unwrap();
+    let mut manifests = manifests.values().map(|bytes| serde_json::from_slice(bytes).unwrap());
+    manifests.find(|manifest: &Value| manifest["version"] == version).unwrap()
+}
+
+fn patch_blobs(shop: &Shop, version: &str) -> Vec<String> {
+    let manifest = manifest(shop, version);
     let patches = manifest["patches"].as_array().unwrap().iter();
     patches
         .map(|patch| format!("updates/blobs/{}", patch["blob"]["sha256"].as_str().unwrap()))
@@ -109,6 +113,55 @@ fn patches_lead_from_any_of_the_last_releases_and_from_the_built_in_one() {
     fresh.more = ["--builtin", "web-0"].map(str::to_owned).to_vec();
     assert_eq!(fresh.does("sync")["via"], "patch");
     assert_shows(&fresh, &fresh.boot_ready(), "web-5");
+}
+
+#[test]
+fn patches_lead_from_as_many_built_in_ones_as_were_asked_for_the_newest_first() {
+    let shop = Shop::new();
+    for version in 0..2 {
+        release(&shop, version);
+        shop.ok(&["embed", &format!("web-{version}")]);
+    }
+    for version in 2..4 {
+        release(&shop, version);
+    }
+    // It is as old as can be, and need not even be there.
+    let packs = files(&shop.path("updates/blobs"));
+    let oldest = manifest(&shop, "1.0.0")["pack"]["sha256"].as_str().unwrap().to_owned();
+    assert!(packs.contains_key(Path::new(&oldest)));
+    fs::remove_file(shop.path("updates/blobs").join(oldest)).unwrap();
+
+    web(&shop, "web-4", 4);
+    let args = ["release", "web-4", "--channel", "production", "--version", "1.4.0"];
+    let dry = |count| shop.run(&[&args[..], &["--dry-run", "--patches", count]].concat());
+    let said = String::from_utf8(dry("0").stdout).unwrap();
+    assert!(said.contains("Released 1.4.0") && !said.contains("patch"), "none at all: {said}");
+    let said = String::from_utf8(dry("1").stdout).unwrap();
+    assert!(said.contains("2 patches") && !said.contains("no patch from"), "{said}");
+
+    shop.ok(&[&args[..], &["--patches", "1"]].concat());
+    let patches = manifest(&shop, "1.4.0")["patches"].as_array().unwrap().clone();
+    let from = |version: &str| manifest(&shop, version)["bundle"]["identity"].clone();
+    let bases: Vec<Value> = patches.iter().map(|patch| patch["base"].clone()).collect();
+    assert_eq!(bases, [from("1.3.0"), from("1.1.0")]);
+}
+
+#[test]
+fn a_patch_leads_away_from_what_may_not_run_any_more() {
+    let shop = Shop::new();
+    release(&shop, 1);
+    shop.ok(&["embed", "web-1"]);
+    release(&shop, 2);
+    let server = shop.serve();
+    let device = phone(&shop, &server, "phone");
+    device.update();
+    shop.ok(&["revoke", "1.2.0", "--channel", "production"]);
+    release(&shop, 3);
+    shop.ok(&["floor", "1.3.0", "--channel", "production"]);
+    assert_eq!(device.does("sync")["via"], "patch", "from what was revoked");
+    let mut fresh = phone(&shop, &server, "fresh");
+    fresh.more = ["--builtin", "web-1"].map(str::to_owned).to_vec();
+    assert_eq!(fresh.does("sync")["via"], "patch", "from what lies below the floor");
 }
 
 #[test]

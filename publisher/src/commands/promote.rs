@@ -39,7 +39,7 @@ pub(crate) struct Promote {
     /// Share of installations that get it
     #[arg(long, default_value = "100%", value_parser = share)]
     rollout: u32,
-    /// Make patches from so many of the newest releases there, and from every embedded one
+    /// Make patches from so many of the newest releases there, and so many of the newest embedded ones
     #[arg(long, default_value_t = 10)]
     patches: usize,
     /// Check and sign, write nothing

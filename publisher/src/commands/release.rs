@@ -51,7 +51,7 @@ pub(crate) struct Release {
     /// The app should not go on without it
     #[arg(long)]
     mandatory: bool,
-    /// Make patches from so many of the newest releases, and from every embedded one
+    /// Make patches from so many of the newest releases, and so many of the newest embedded ones
     #[arg(long, default_value_t = 10)]
     patches: usize,
     /// A text file with notes for users
