@@ -129,3 +129,21 @@ fn a_pause_goes_on_until_it_is_ended() {
     shop.ok(&["rollout", "production", "--resume"]);
     assert_eq!(phone.update()["version"], "1.1.0");
 }
+
+#[test]
+fn a_revocation_that_leaves_nothing_on_offer_says_so() {
+    let shop = Shop::new();
+    release(&shop, "1.0.0", "100%");
+    release(&shop, "1.1.0", "100%");
+    let revoke = |version| {
+        let output = shop.run(&["revoke", version, "--channel", "production"]);
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let said = revoke("1.1.0");
+    assert!(said.contains("Nothing is offered any more"), "{said}");
+    assert_eq!(offered(&shop), []);
+    shop.ok(&["rollback", "production", "--to", "1.0.0"]);
+    release(&shop, "1.2.0", "100%");
+    let said = revoke("1.0.0");
+    assert_eq!(said.trim_end().lines().count(), 1, "{said}");
+}

@@ -89,10 +89,12 @@ pub(crate) fn revoke(
     }
     workspace.put_policy(&mut edit, &channel, &policy)?;
     let outcome = workspace.publish(edit, args.dry_run)?;
-    let warning = if left {
-        ""
-    } else {
+    let warning = if !left {
         "\nNothing else in the list may run: phones go back to their built-in bundle. Release a fix."
+    } else if rollout.offers.is_empty() && !documents.rollout.offers.is_empty() {
+        "\nNothing is offered any more: phones that had it go back by themselves, the others get nothing new. Release a fix, or roll back with --to."
+    } else {
+        ""
     };
     let text = format!("Revoked {name} in {channel}{}.{warning}", dry_note(args.dry_run));
     Ok(outcome.report(text, json!({ "channel": channel, "revoked": policy.revoked })))
