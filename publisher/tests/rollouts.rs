@@ -131,6 +131,21 @@ fn a_pause_goes_on_until_it_is_ended() {
 }
 
 #[test]
+fn a_rollback_to_what_is_offered_to_a_part_offers_it_to_everyone_and_ends_a_pause() {
+    let shop = Shop::new();
+    release(&shop, "1.0.0", "100%");
+    shop.ok(&["rollout", "production", "--percent", "20"]);
+    let back = ["rollback", "production", "--to", "1.0.0"];
+    shop.ok(&back);
+    assert_eq!(offered(&shop), [(1, 10_000)]);
+    shop.refuses(&back, "nothing-to-do", "1.0.0 is what production offers already");
+    shop.ok(&["rollout", "production", "--pause"]);
+    shop.ok(&back);
+    assert_eq!(shop.ok(&["status"])["channels"][0]["paused"], false);
+    shop.refuses(&back, "nothing-to-do", "1.0.0 is what production offers already");
+}
+
+#[test]
 fn a_revocation_that_leaves_nothing_on_offer_says_so() {
     let shop = Shop::new();
     release(&shop, "1.0.0", "100%");

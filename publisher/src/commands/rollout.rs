@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use farad::id::Channel;
-use farad::rollout::{Offer, Offered};
+use farad::rollout::{Offer, Offered, Rollout};
 use serde_json::json;
 
 use super::release::{find_version, share};
@@ -109,9 +109,12 @@ pub(crate) fn rollback(
     } else {
         before(&workspace, &channel, &documents)?
     };
-    let names = |offers: &[Offer]| -> Vec<Offered> { offers.iter().map(|o| o.release).collect() };
+    // A salt or an installation more makes no other offer; a pause that is to end does.
+    let offers = |rollout: &Rollout| -> Vec<(Offered, u32)> {
+        rollout.offers.iter().map(|offer| (offer.release, offer.share)).collect()
+    };
     let target = describe(&rollout.offers, &documents);
-    if names(&rollout.offers) == names(&documents.rollout.offers) {
+    if offers(&rollout) == offers(&documents.rollout) && !documents.rollout.paused {
         let message = format!("{target} is what {channel} offers already");
         return Err(Failure::new("nothing-to-do", message));
     }
@@ -120,6 +123,9 @@ pub(crate) fn rollback(
     let outcome = workspace.publish(edit, args.dry_run)?;
     let dry = dry_note(args.dry_run);
     let text = match from {
+        Some(from) if rollout.offers.first().is_some_and(|offer| offer.release == from) => {
+            format!("{channel} offers {target} to everyone again{dry}.")
+        }
         Some(from) => {
             format!("Rolled {channel} back from {} to {target}{dry}.", name_of(&from, &documents))
         }
