@@ -162,3 +162,14 @@ fn a_revocation_that_leaves_nothing_on_offer_says_so() {
     let said = revoke("1.0.0");
     assert_eq!(said.trim_end().lines().count(), 1, "{said}");
 }
+
+#[test]
+fn whether_something_is_published_is_told_by_every_change() {
+    let shop = Shop::new();
+    assert_eq!(release(&shop, "1.0.0", "100%")["published"], true);
+    assert_eq!(shop.ok(&["refresh"])["published"], true, "nothing was due, and nothing waits");
+    assert_eq!(shop.ok(&["refresh", "timestamp"])["published"], true);
+    assert_eq!(shop.ok(&["refresh", "--dry-run"])["published"], false);
+    assert_eq!(shop.ok(&["embed", "web-1.0.0"])["published"], true);
+    assert_eq!(shop.ok(&["embed", "web-1.0.0"])["published"], true, "it was marked before");
+}

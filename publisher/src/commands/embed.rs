@@ -110,7 +110,7 @@ pub(crate) fn run(args: &EmbedArgs, config: &Path, passphrases: &Passphrases) ->
     );
     let json = json!({
         "channel": channel, "version": manifest.version, "sequence": manifest.sequence,
-        "manifest": digest,
+        "manifest": digest, "published": true,
     });
     Ok(Report::new(said, json))
 }

@@ -65,8 +65,10 @@ pub(crate) fn run(args: &Refresh, config: &Path, passphrases: &Passphrases) -> R
         .into_iter()
         .map(|(role, need, holders)| json!({ "role": role, "need": need, "holders": holders }))
         .collect();
-    let json = json!({ "signed": signed, "elsewhere": elsewhere });
+    let mut json = json!({ "signed": signed, "elsewhere": elsewhere });
     if signed.is_empty() {
+        // Nothing waits for anybody: what there is is published.
+        json["published"] = json!(!args.dry_run);
         return Ok(Report::new(text, json));
     }
     Ok(workspace.publish(edit, args.dry_run)?.report(text, json))
