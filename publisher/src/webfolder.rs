@@ -113,10 +113,14 @@ fn check(index: &Index) -> Result<()> {
         if let Some(segment) = path.split('/').find(|segment| reserved_on_windows(segment)) {
             return refuse(format!("{path:?}: Windows cannot hold a file named {segment:?}"));
         }
-        // Lower case of the decomposed form catches what case-insensitive disks take for one.
-        let key: String = path.nfd().flat_map(char::to_lowercase).collect();
-        if let Some(other) = folded.insert(key, path) {
-            return refuse(format!("{path:?} and {other:?} are one file on some disks"));
+        let folders = path.match_indices('/').filter_map(|(end, _)| path.get(..end));
+        for name in folders.chain([path]) {
+            // Lower case of the decomposed form catches what case-insensitive disks take for one.
+            let key: String = name.nfd().flat_map(char::to_lowercase).collect();
+            let other = *folded.entry(key).or_insert(name);
+            if other != name {
+                return refuse(format!("{name:?} and {other:?} are one on some disks"));
+            }
         }
     }
     Ok(())

@@ -42,6 +42,15 @@ fn a_release_that_cannot_be_right_is_refused() {
     shop.web("colliding", 1);
     fs::write(shop.path("colliding/Index.html"), "x").unwrap();
     refused("colliding", "1.1.0", "unsafe-path", "Index.html");
+    for (at, file) in ["Assets", "ASSETS/x.js", "assets/Img"].into_iter().enumerate() {
+        let web = format!("colliding-{at}");
+        shop.web(&web, 1);
+        let place = shop.path(&web).join(file);
+        fs::create_dir_all(place.parent().unwrap()).unwrap();
+        fs::write(place, "x").unwrap();
+        // A file and a folder are one as well, and so are two folders.
+        refused(&web, "1.1.0", "unsafe-path", "are one on some disks");
+    }
     shop.web("reserved", 1);
     fs::write(shop.path("reserved/nul.txt"), "x").unwrap();
     refused("reserved", "1.1.0", "unsafe-path", "nul.txt");
