@@ -54,10 +54,13 @@ impl WebFolder {
     }
 }
 
-/// What file managers leave in folders.
+/// What file managers leave in folders, and in archives: macOS puts what its own disks know of a file into
+/// one beside it (AppleDouble, RFC 1740).
 fn is_left_behind(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
     [".ds_store", "thumbs.db", "desktop.ini"].contains(&name.as_str())
+        || name.starts_with("._")
+        || path.split('/').any(|segment| segment == "__MACOSX")
 }
 
 /// Everybody can read a release, for as long as a phone has it.

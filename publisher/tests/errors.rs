@@ -303,13 +303,21 @@ fn what_is_not_for_everybody_is_never_released() {
     }
     // What file managers leave is no part of a release; what a web site may need is.
     let kept = support::files(&web);
-    for left in [".DS_Store", "assets/Thumbs.db", "assets/img/Desktop.ini"] {
+    fs::create_dir_all(web.join("__MACOSX/assets")).unwrap();
+    for left in [
+        ".DS_Store",
+        "assets/Thumbs.db",
+        "assets/img/Desktop.ini",
+        "assets/._app.js",
+        "__MACOSX/._index.html",
+        "__MACOSX/assets/app.js",
+    ] {
         fs::write(web.join(left), "left behind").unwrap();
     }
     fs::create_dir(web.join(".well-known")).unwrap();
     fs::write(web.join(".well-known/assetlinks.json"), "[]").unwrap();
     let said = shop.ok(&release);
-    assert_eq!(said["left_out"], 3, "{said}");
+    assert_eq!(said["left_out"], 6, "{said}");
     let server = shop.serve();
     let phone = shop.device(&server, "phone");
     let boot = phone.update();
