@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use farad::id::Channel;
+use farad::id::{BadName, Channel};
 use farad::time::UnixTime;
 use farad::trust::key::Key;
 use farad::trust::metadata::{Common, Delegation, RoleKeys, Root, Targets};
 use farad::trust::sign::SPEC_VERSION;
+
+use crate::failure::{Failure, Result};
 
 /// The roles that root names.
 pub(crate) const TOP_LEVEL: [&str; 4] = ["root", "targets", "snapshot", "timestamp"];
@@ -67,6 +69,19 @@ impl May<'_> {
         };
         self.role.threshold == other.role.threshold && substance(self) == substance(other)
     }
+}
+
+/// Reads the name of a new channel. One that is named like a role would make commands ambiguous that take the
+/// one or the other.
+pub(crate) fn new_channel(name: &str) -> Result<Channel> {
+    let invalid = |detail: String| Failure::new("config-invalid", detail);
+    let channel: Channel = name.parse().map_err(|error: BadName| invalid(error.to_string()))?;
+    let is_role = TOP_LEVEL.contains(&name)
+        || ["-releases", "-rollout"].iter().any(|suffix| name.ends_with(suffix));
+    if is_role {
+        return Err(invalid(format!("{name} is the name of a role; give the channel another")));
+    }
+    Ok(channel)
 }
 
 /// How long a role's signature is valid, seconds.

@@ -344,6 +344,24 @@ fn wrong_usage_is_said_in_json_where_that_is_asked_for() {
 }
 
 #[test]
+fn a_channel_that_is_named_like_a_role_makes_nothing() {
+    for name in ["root", "targets", "snapshot", "timestamp", "beta-releases", "beta-rollout"] {
+        let empty = Shop::empty();
+        let init = ["init", "--app", APP, "--no-passphrase", "--channel", name];
+        let (code, said) = empty.fails(&init);
+        assert_eq!((code.as_str(), said.contains(name)), ("config-invalid", true), "{said}");
+        assert!(support::files(empty.home.path()).is_empty());
+    }
+    let shop = Shop::new();
+    let before = fs::read(shop.path("farad.toml")).unwrap();
+    for name in ["root", "beta-releases"] {
+        shop.refuses(&["channel", "add", name, "--no-passphrase"], "config-invalid", name);
+    }
+    assert!(fs::read(shop.path("farad.toml")).unwrap() == before);
+    shop.ok(&["channel", "add", "releases", "--no-passphrase"]);
+}
+
+#[test]
 fn a_channel_that_is_named_twice_makes_nothing() {
     let shop = Shop::empty();
     let init = ["init", "--app", APP, "--no-passphrase", "--channel", "x", "--channel", "x"];

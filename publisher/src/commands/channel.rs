@@ -14,7 +14,7 @@ use crate::edit::Edit;
 use crate::failure::{Failure, Result};
 use crate::passphrase::Passphrases;
 use crate::repository::listed_sequences;
-use crate::roles::{CHANNELS, common, delegations};
+use crate::roles::{CHANNELS, common, delegations, new_channel};
 
 /// Arguments of `farad channel`.
 #[derive(Debug, clap::Args)]
@@ -73,10 +73,7 @@ pub(crate) fn run(args: &ChannelArgs, config: &Path, passphrases: &Passphrases) 
 }
 
 fn add(args: &Add, config: &Path, passphrases: &Passphrases) -> Result<Report> {
-    let channel: Channel = args
-        .name
-        .parse()
-        .map_err(|error: farad::id::BadName| Failure::new("config-invalid", error.to_string()))?;
+    let channel = new_channel(&args.name)?;
     let workspace = Workspace::open(config, passphrases)?;
     let channels = workspace.current.authority().channels();
     if channels.contains(&channel) {

@@ -21,7 +21,7 @@ use crate::passphrase::Passphrases;
 use crate::places;
 use crate::project::{ChannelSettings, Project, ROOT_FILE};
 use crate::repository::Repository;
-use crate::roles::TOP_LEVEL;
+use crate::roles::{TOP_LEVEL, new_channel};
 
 /// Arguments of `farad init`.
 #[derive(Debug, clap::Args)]
@@ -53,11 +53,8 @@ pub(crate) struct Init {
 pub(crate) fn run(init: &Init, config: &Path, passphrases: &Passphrases) -> Result<Report> {
     let invalid = |error: &dyn std::fmt::Display| Failure::new("config-invalid", error.to_string());
     let app: AppId = init.app.parse().map_err(|error| invalid(&error))?;
-    let channels = init
-        .channels
-        .iter()
-        .map(|name| name.parse().map_err(|error| invalid(&error)))
-        .collect::<Result<Vec<Channel>>>()?;
+    let channels =
+        init.channels.iter().map(|name| new_channel(name)).collect::<Result<Vec<Channel>>>()?;
     let mut named = BTreeSet::new();
     if let Some(twice) = channels.iter().find(|channel| !named.insert(channel.as_str())) {
         return Err(Failure::new("exists", format!("the channel {twice} is named twice")));
