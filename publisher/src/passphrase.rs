@@ -9,16 +9,13 @@ use std::path::PathBuf;
 use zeroize::Zeroizing;
 
 use crate::failure::{Failure, Result};
-use crate::keys::refuse_shared;
+use crate::keys::{check_name, refuse_shared};
 use crate::screen::Screen;
 
 /// Names the file with passphrases.
 const FILE: &str = "FARAD_PASSPHRASE_FILE";
 /// Characters of a new passphrase.
 const SHORTEST: usize = 8;
-/// How a line for one folder of keys begins.
-const FOLDERS: [&str; 5] = ["root: ", "recovery: ", "release: ", "online: ", "opening: "];
-
 /// Where passphrases come from.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Passphrases {
@@ -139,8 +136,9 @@ fn long_enough(passphrase: Zeroizing<String>) -> Result<Zeroizing<String>> {
     Err(Failure::new("passphrase", format!("a passphrase has at least {SHORTEST} characters")))
 }
 
-/// The passphrase under the first of `names` that the file has a line `name: passphrase` for; a file
-/// of one line serves all keys.
+/// The passphrase under the first of `names` that the file has a line `name: passphrase` for. A file of one
+/// line that begins with no such name serves all keys: a line for one key, whether there is such a key here
+/// or not, is never taken for the passphrase of another.
 fn pick(text: &str, names: &[&str]) -> Result<Zeroizing<String>> {
     let named = |name: &&str| {
         let mut pairs = text.lines().filter_map(|line| line.split_once(": "));
@@ -148,10 +146,7 @@ fn pick(text: &str, names: &[&str]) -> Result<Zeroizing<String>> {
     };
     let mut lines = text.lines().filter(|line| !line.is_empty());
     let found = names.iter().find_map(named).or_else(|| match (lines.next(), lines.next()) {
-        // A line for one folder is not meant for the others.
-        (Some(only), None) if !FOLDERS.iter().any(|folder| only.starts_with(folder)) => {
-            Some(only.to_owned())
-        }
+        (Some(only), None) if !is_named(only) => Some(only.to_owned()),
         _ => None,
     });
     found.map(Zeroizing::new).ok_or_else(|| {
@@ -162,6 +157,11 @@ fn pick(text: &str, names: &[&str]) -> Result<Zeroizing<String>> {
     })
 }
 
+/// Whether a line begins with the name of a key or a folder of keys.
+fn is_named(line: &str) -> bool {
+    line.split_once(": ").is_some_and(|(name, _)| check_name(name).is_ok())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,7 +170,12 @@ mod tests {
     fn one_line_serves_all_keys_and_named_lines_a_key_or_a_group() {
         let picked = |text: &str, names: &[&str]| pick(text, names).map(|text| text.to_string());
         assert_eq!(picked("correct horse\n", &["alice", "root"]).unwrap(), "correct horse");
-        assert!(picked("online: one\n", &["bob", "release"]).is_err());
+        assert_eq!(picked("Correct: horse\n", &["alice", "root"]).unwrap(), "Correct: horse");
+        for line in ["online: one\n", "alice: secret\n", "production-releases-2: secret\n\n"] {
+            let failure = picked(line, &["bob", "release"]).unwrap_err();
+            assert_eq!(failure.code, "passphrase", "{line}");
+            assert!(!failure.message.contains("secret"), "{failure:?}");
+        }
         let named = "root: one\nonline: two: three\nalice: four\n";
         assert_eq!(picked(named, &["recovery", "root"]).unwrap(), "one");
         assert_eq!(picked(named, &["timestamp", "online"]).unwrap(), "two: three");
