@@ -353,6 +353,27 @@ fn jobs_in_fresh_clones_make_one_history() {
 }
 
 #[test]
+fn keys_are_taken_away_where_a_job_is_cancelled() {
+    let blocks = sections("guides/production.md").into_iter().flat_map(|(_, blocks)| blocks);
+    let (_, script) = blocks.into_iter().find(|(name, _)| name == "with-keys").unwrap();
+    let runner = Shop::empty();
+    fs::write(runner.path("with-keys.sh"), script).unwrap();
+    let keys = runner.sh("tar --create --gzip --files-from /dev/null | base64 --wrap=0", &[]);
+    for signal in ["HUP", "INT", "TERM"] {
+        // The command sees the keys, and then somebody ends the job.
+        let command = format!("test -d keys && touch seen-{signal} && kill -{signal} $PPID");
+        let mut job = Command::new("sh");
+        job.args(["-eu", "with-keys.sh", "sh", "-c", &command]).current_dir(runner.home.path());
+        job.env("RUNNER_TEMP", runner.home.path());
+        job.env("FARAD_KEYS", &keys).env("FARAD_PASSPHRASES", "online: every day");
+        let output = job.output().unwrap();
+        assert!(!output.status.success() && runner.path(&format!("seen-{signal}")).exists());
+        assert!(!runner.path("keys").exists(), "{signal}: {output:?}");
+        assert!(!runner.path("passphrases").exists(), "{signal}: {output:?}");
+    }
+}
+
+#[test]
 fn testing() {
     let mut desk = Desk::new(Shop::empty(), "guides/testing.md");
     desk.run(&mut desk.section("On this machine, as a bundle"), "", &[]);
