@@ -53,7 +53,8 @@ pub(crate) fn write(path: &Path, change: &Change, app: &AppId) -> Result<()> {
     let folder = folder.unwrap_or(Path::new("."));
     let failed = |error: std::io::Error| Failure::file("writing", path, &error);
     fs::create_dir_all(folder).map_err(failed)?;
-    let temporary = temporary::new_in(folder).map_err(failed)?;
+    // Colleagues read it in a folder that they share.
+    let temporary = temporary::public_in(folder).map_err(failed)?;
     let mut roles = BTreeMap::new();
     for (role, draft) in &change.drafts {
         let file = json::parse(&draft.to_bytes()?).map_err(|e| malformed(&e))?;

@@ -59,15 +59,17 @@ fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     sync_folder_of(path)
 }
 
+/// A new file in a folder, for everybody whom the umask lets read it.
 #[cfg(unix)]
-fn public_in(folder: &Path) -> std::io::Result<NamedTempFile> {
+pub(crate) fn public_in(folder: &Path) -> std::io::Result<NamedTempFile> {
     use std::os::unix::fs::PermissionsExt as _;
     // Less what the umask takes away.
     named().permissions(fs::Permissions::from_mode(0o666)).tempfile_in(folder)
 }
 
+/// A new file in a folder.
 #[cfg(not(unix))]
-fn public_in(folder: &Path) -> std::io::Result<NamedTempFile> {
+pub(crate) fn public_in(folder: &Path) -> std::io::Result<NamedTempFile> {
     new_in(folder)
 }
 

@@ -1,4 +1,4 @@
-//! Files that nobody but their owner may read.
+//! Files of keys: the private parts, which nobody but their owner may read, and the public ones.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -34,21 +34,30 @@ pub(crate) fn private_folder(folder: &Path) -> Result<()> {
 /// later command. A process that is killed meanwhile leaves a file with a name that no key has, which
 /// the next command removes.
 pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
-    put_private(path, bytes, |file| file.persist_noclobber(path))
+    let file = temporary::new_in(folder_of(path));
+    put(path, file, bytes, |file| file.persist_noclobber(path))
+}
+
+/// The same for everybody whom the umask lets read it: the public part of a key.
+pub(super) fn write_public(path: &Path, bytes: &[u8]) -> Result<()> {
+    let file = temporary::public_in(folder_of(path));
+    put(path, file, bytes, |file| file.persist_noclobber(path))
 }
 
 /// The same in the place of a file that is there.
 pub(super) fn replace_private(path: &Path, bytes: &[u8]) -> Result<()> {
-    put_private(path, bytes, |file| file.persist(path))
+    let file = temporary::new_in(folder_of(path));
+    put(path, file, bytes, |file| file.persist(path))
 }
 
-fn put_private(
+fn put(
     path: &Path,
+    file: std::io::Result<NamedTempFile>,
     bytes: &[u8],
     put: impl FnOnce(NamedTempFile) -> Result<File, PersistError>,
 ) -> Result<()> {
     let failed = |error: std::io::Error| Failure::file("writing", path, &error);
-    let mut file = temporary::new_in(folder_of(path)).map_err(failed)?;
+    let mut file = file.map_err(failed)?;
     file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
     checkpoint::pass("write", path);
     put(file).map_err(|error| failed(error.error))?;

@@ -205,7 +205,7 @@ impl Keys {
             let public = found.public.to_pem().ok_or_else(unknown)?;
             private_folder(&self.folder.join(group))?;
             write_private(&self.path(group, name), text.as_bytes())?;
-            write_private(&self.public_path(group, name), public.as_bytes())?;
+            files::write_public(&self.public_path(group, name), public.as_bytes())?;
         }
         Ok(())
     }

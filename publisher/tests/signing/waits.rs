@@ -77,6 +77,20 @@ fn the_same_signer_twice_counts_once() {
     team.alice.refuses(&["sign", &file, "--yes"], "already-signed", "1 of 2 signatures");
 }
 
+#[cfg(unix)]
+#[test]
+fn what_waits_can_be_read_by_whoever_the_umask_lets_read_files() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let team = Team::new();
+    let file = team.release();
+    let mode =
+        |path: &str| fs::metadata(team.alice.path(path)).unwrap().permissions().mode() & 0o777;
+    fs::write(team.alice.path("note"), "as anybody makes a file").unwrap();
+    assert_eq!(mode(&file), mode("note"));
+    assert_eq!(mode("keys/root/root.pub"), mode("note"));
+    assert_eq!(mode("keys/root/root.pem"), 0o600);
+}
+
 #[test]
 fn a_second_change_of_the_same_files_waits_its_turn() {
     let team = Team::new();
