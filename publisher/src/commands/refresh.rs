@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::share::role_of;
 use super::status::expiries;
-use super::{Report, Workspace, dry_note};
+use super::{Outcome, Report, Workspace, dry_note};
 use crate::edit::Edit;
 use crate::failure::Result;
 use crate::passphrase::Passphrases;
@@ -65,13 +65,14 @@ pub(crate) fn run(args: &Refresh, config: &Path, passphrases: &Passphrases) -> R
         .into_iter()
         .map(|(role, need, holders)| json!({ "role": role, "need": need, "holders": holders }))
         .collect();
-    let mut json = json!({ "signed": signed, "elsewhere": elsewhere });
-    if signed.is_empty() {
+    let json = json!({ "signed": signed, "elsewhere": elsewhere });
+    let outcome = match (signed.is_empty(), args.dry_run) {
         // Nothing waits for anybody: what there is is published.
-        json["published"] = json!(!args.dry_run);
-        return Ok(Report::new(text, json));
-    }
-    Ok(workspace.publish(edit, args.dry_run)?.report(text, json))
+        (true, false) => Outcome::Published,
+        (true, true) => Outcome::Tried,
+        (false, dry) => workspace.publish(edit, dry)?,
+    };
+    Ok(outcome.report(text, json))
 }
 
 /// Whether the keys here suffice for a role. An offline key that lies here is opened for that: a
