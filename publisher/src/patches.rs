@@ -35,8 +35,8 @@ use crate::temporary;
 
 /// A patch that costs more than this share of what it saves, in percent, is left out.
 const WORTH: u64 = 60;
-/// The publisher stops at half of what phones take.
-const MOST: usize = limits::PATCHES / 2;
+/// Patches to one release at most: half of what phones take.
+pub(crate) const MOST: usize = limits::PATCHES / 2;
 
 /// Where an old bundle is unpacked, below its temporary folder.
 const FILES: &str = "files";

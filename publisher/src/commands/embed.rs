@@ -14,6 +14,7 @@ use crate::edit::Edit;
 use crate::failure::{Failure, Result};
 use crate::opening::Opener;
 use crate::passphrase::Passphrases;
+use crate::patches::MOST as BASES;
 use crate::webfolder::WebFolder;
 
 /// Arguments of `farad embed`.
@@ -56,13 +57,14 @@ pub(crate) fn run(args: &EmbedArgs, config: &Path, passphrases: &Passphrases) ->
 
     let mut policy = documents.policy.clone();
     if !policy.builtins.iter().any(|builtin| builtin.manifest == *digest) {
-        policy.builtins.push(BuiltIn {
+        let new = BuiltIn {
             sequence: manifest.sequence,
             manifest: *digest,
             index: manifest.index.clone(),
             layout: manifest.layout.clone(),
             pack: manifest.pack.clone(),
-        });
+        };
+        mark(&mut policy.builtins, new);
         let mut edit = Edit::default();
         workspace.put_policy(&mut edit, &channel, &policy)?;
         let outcome = workspace.publish(edit, false)?;
@@ -113,4 +115,41 @@ pub(crate) fn run(args: &EmbedArgs, config: &Path, passphrases: &Passphrases) ->
         "manifest": digest, "published": true,
     });
     Ok(Report::new(said, json))
+}
+
+/// Adds a release to those that ship inside native apps. The oldest of more than any release has patches from
+/// go: no phone reads them here, and their blobs would stay for ever.
+fn mark(builtins: &mut Vec<BuiltIn>, new: BuiltIn) {
+    while builtins.len() >= BASES {
+        let oldest = builtins.iter().enumerate().min_by_key(|(_, builtin)| builtin.sequence);
+        let Some((at, _)) = oldest else { break };
+        builtins.remove(at);
+    }
+    builtins.push(new);
+}
+
+#[cfg(test)]
+mod tests {
+    use farad::digest::Digest;
+    use farad::release::{Blob, Coding};
+
+    use super::*;
+
+    #[test]
+    fn of_the_releases_inside_apps_the_newest_are_known_and_the_one_being_built() {
+        let builtin = |sequence: u64| {
+            let sha256 = Digest::of(&sequence.to_be_bytes());
+            let blob = Blob { sha256, length: 1, coding: Coding::Identity, decoded: 1, salt: None };
+            let [index, layout, pack] = [(); 3].map(|()| blob.clone());
+            BuiltIn { sequence, manifest: sha256, index, layout, pack }
+        };
+        let mut builtins = Vec::new();
+        for sequence in (2..40).chain([1]) {
+            mark(&mut builtins, builtin(sequence));
+        }
+        let mut kept: Vec<u64> = builtins.iter().map(|builtin| builtin.sequence).collect();
+        kept.sort_unstable();
+        let newest = 40 - BASES as u64 + 1..40;
+        assert_eq!(kept, [1].into_iter().chain(newest).collect::<Vec<_>>());
+    }
 }
