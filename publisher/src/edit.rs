@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use farad::digest::Digest;
+use farad::limits;
 use farad::trust::metadata::{Root, Targets};
 
 use crate::failure::{Failure, Result};
@@ -56,7 +57,7 @@ impl Edit {
         self.roles.get_mut(name).ok_or_else(unreachable)
     }
 
-    /// Lists `bytes` under `path` in a role.
+    /// Lists `bytes` under `path` in a role; refuses more than half of what phones take.
     pub(crate) fn put(
         &mut self,
         current: &Current,
@@ -64,6 +65,8 @@ impl Edit {
         path: &str,
         bytes: Vec<u8>,
     ) -> Result<()> {
+        let limit = if path.contains("/releases/") { limits::MANIFEST } else { limits::ROLE };
+        check_half(path, bytes.len() as u64, limit)?;
         self.role(current, role)?.targets.insert(path.to_owned(), listing(&bytes));
         self.targets.insert(target_file(path, &Digest::of(&bytes).to_string()), bytes);
         Ok(())
@@ -72,5 +75,37 @@ impl Edit {
     /// Adds a blob.
     pub(crate) fn blob(&mut self, digest: Digest, source: BlobSource) {
         self.blobs.insert(digest, source);
+    }
+}
+
+/// Refuses what is longer than half of what phones take, while there is still room to mend it.
+pub(crate) fn check_half(what: &str, length: u64, limit: u64) -> Result<()> {
+    let half = limit / 2;
+    if length <= half {
+        return Ok(());
+    }
+    Err(Failure::new("too-large", format!("{what} would be {length} bytes, over {half}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_over_half_of_what_phones_take_is_refused() {
+        let put = |path: &str, length: u64| {
+            let bytes = vec![b' '; usize::try_from(length).unwrap()];
+            // A role that is not there is looked for after that.
+            let failure = Edit::default().put(&Current::nothing(), "none", path, bytes);
+            failure.unwrap_err().code
+        };
+        for (path, limit) in [
+            ("production/releases/7.json", limits::MANIFEST),
+            ("production/policy.json", limits::ROLE),
+            ("production/rollout.json", limits::ROLE),
+        ] {
+            assert_eq!(put(path, limit / 2), "unknown-role");
+            assert_eq!(put(path, limit / 2 + 1), "too-large");
+        }
     }
 }

@@ -18,7 +18,7 @@ use serde_json::json;
 use super::channel::last_sequence;
 use super::{Report, Workspace, count, dry_note, percent, salt};
 use crate::commit::folder_of;
-use crate::edit::{BlobSource, Edit};
+use crate::edit::{BlobSource, Edit, check_half};
 use crate::failure::{Failure, Result};
 use crate::opening;
 use crate::passphrase::Passphrases;
@@ -113,8 +113,8 @@ pub(crate) fn run(
         out.flush().map_err(|error| Failure::file("writing", packed.path(), &error))?;
         made
     };
-    let (index_blob, index_bytes) = small_blob(&web.index.to_bytes(), Object::Index, sealer)?;
-    let (layout_blob, layout_bytes) = small_blob(&layout.to_bytes()?, Object::Layout, sealer)?;
+    let (index_blob, index_bytes) = described(&web.index.to_bytes(), Object::Index, sealer)?;
+    let (layout_blob, layout_bytes) = described(&layout.to_bytes()?, Object::Layout, sealer)?;
     edit.blob(index_blob.sha256, BlobSource::Bytes(index_bytes));
     edit.blob(layout_blob.sha256, BlobSource::Bytes(layout_bytes));
     edit.blob(pack.sha256, BlobSource::File(packed.path().to_owned()));
@@ -374,6 +374,14 @@ fn native_range(android: Option<&str>, ios: Option<&str>) -> Result<NativeRange>
     Ok(range)
 }
 
+/// Index or layout as a blob.
+fn described(plain: &[u8], kind: Object, sealer: Option<&Sealer<'_>>) -> Result<(Blob, Vec<u8>)> {
+    let (blob, bytes) = small_blob(plain, kind, sealer)?;
+    let longer = blob.length.max(blob.decoded);
+    check_half(&format!("the {}", kind.as_str()), longer, limits::INDEX)?;
+    Ok((blob, bytes))
+}
+
 fn notes(path: &Path, sealer: Option<&Sealer<'_>>) -> Result<(Blob, Vec<u8>)> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| Failure::file("reading the notes from", path, &error))?;
@@ -451,6 +459,15 @@ mod tests {
         for bad in ["", "101", "-1", "1.234", "ten", "1e2", "100.01"] {
             assert!(share(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn an_index_over_half_of_what_phones_take_is_refused() {
+        let most = usize::try_from(limits::INDEX / 2).unwrap();
+        described(&vec![b' '; most], Object::Index, None).unwrap();
+        let failure = described(&vec![b' '; most + 1], Object::Index, None).unwrap_err();
+        assert_eq!(failure.code, "too-large");
+        assert!(failure.message.contains("the index"), "{}", failure.message);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use farad::id::Channel;
+use farad::limits::ALLOWED;
 use farad::rollout::{Offer, Offered, Rollout};
 use serde_json::json;
 
@@ -78,9 +79,7 @@ pub(crate) fn run(args: &RolloutArgs, config: &Path, passphrases: &Passphrases) 
         if !current.allow.contains(&allow) {
             current.allow.push(allow);
         }
-        if current.allow.len() > farad::limits::ALLOWED / 2 {
-            return Err(Failure::new("too-large", "an offer names at most 100 installations"));
-        }
+        check_allowed(&rollout.offers)?;
         format!("{name} is offered to that installation")
     };
     let mut edit = Edit::default();
@@ -132,6 +131,18 @@ pub(crate) fn rollback(
         None => format!("{channel} offers {target}{dry}."),
     };
     Ok(outcome.report(text, json!({ "channel": channel, "offers": rollout.offers })))
+}
+
+/// Phones count the installations over all offers of a channel, those behind the current one included.
+fn check_allowed(offers: &[Offer]) -> Result<()> {
+    let most = ALLOWED / 2;
+    if offers.iter().map(|offer| offer.allow.len()).sum::<usize>() <= most {
+        return Ok(());
+    }
+    let message = format!(
+        "the offers of a channel name at most {most} installations together; offer a release to all first: farad rollout CHANNEL --percent 100"
+    );
+    Err(Failure::new("too-large", message))
 }
 
 fn to_everyone(release: Offered) -> Result<Offer> {
@@ -201,5 +212,24 @@ pub(crate) fn name_of(offered: &Offered, documents: &ChannelDocuments) -> String
             .releases
             .get(sequence)
             .map_or_else(|| format!("sequence {sequence}"), |(_, m)| m.version.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn installations_are_counted_over_all_offers() {
+        let offers = |counts: [usize; 2]| {
+            counts.map(|count| {
+                let allow = (0..count).map(|n| format!("{n:032x}")).collect();
+                Offer { allow, ..to_everyone(Offered::Builtin).unwrap() }
+            })
+        };
+        check_allowed(&offers([60, 40])).unwrap();
+        for over in [[60, 41], [0, 101], [101, 0]] {
+            assert_eq!(check_allowed(&offers(over)).unwrap_err().code, "too-large");
+        }
     }
 }
