@@ -4,6 +4,8 @@
 
 mod support;
 
+use std::fs;
+
 use serde_json::{Value, json};
 use support::Shop;
 
@@ -60,7 +62,7 @@ fn a_rollback_that_cannot_know_what_was_before_asks() {
     let shop = Shop::new();
     release(&shop, "1.0.0", "100%");
     release(&shop, "1.1.0", "100%");
-    std::fs::remove_file(shop.path("updates/metadata/2.production-rollout.json")).unwrap();
+    fs::remove_file(shop.path("updates/metadata/2.production-rollout.json")).unwrap();
     shop.refuses(&["rollback", "production"], "unknown-version", "--to VERSION");
     shop.ok(&["rollback", "production", "--to", "1.0.0"]);
 }
@@ -131,18 +133,44 @@ fn a_pause_goes_on_until_it_is_ended() {
 }
 
 #[test]
-fn a_rollback_to_what_is_offered_to_a_part_offers_it_to_everyone_and_ends_a_pause() {
+fn a_rollback_to_what_is_offered_ships_it_to_nobody_more() {
     let shop = Shop::new();
     release(&shop, "1.0.0", "100%");
-    shop.ok(&["rollout", "production", "--percent", "20"]);
-    let back = ["rollback", "production", "--to", "1.0.0"];
-    shop.ok(&back);
-    assert_eq!(offered(&shop), [(1, 10_000)]);
-    shop.refuses(&back, "nothing-to-do", "1.0.0 is what production offers already");
+    release(&shop, "2.0.0", "10%");
     shop.ok(&["rollout", "production", "--pause"]);
-    shop.ok(&back);
-    assert_eq!(shop.ok(&["status"])["channels"][0]["paused"], false);
-    shop.refuses(&back, "nothing-to-do", "1.0.0 is what production offers already");
+    // In a hurry, one version was taken for the other.
+    let mistaken = ["rollback", "production", "--to", "2.0.0"];
+    shop.refuses(&mistaken, "nothing-to-do", "to 10 %; for everyone: farad rollout");
+    shop.refuses(&mistaken, "nothing-to-do", "to end the pause: farad rollout");
+    assert_eq!(offered(&shop), [(2, 1_000), (1, 10_000)]);
+    shop.ok(&["rollback", "production", "--to", "1.0.0"]);
+    assert_eq!(offered(&shop), [(1, 10_000)]);
+    assert_eq!(shop.ok(&["status"])["channels"][0]["paused"], false, "a rollback ends a pause");
+}
+
+#[test]
+fn a_share_that_is_raised_in_a_pause_says_that_nobody_gets_it() {
+    let shop = Shop::new();
+    release(&shop, "1.0.0", "10%");
+    shop.ok(&["rollout", "production", "--pause"]);
+    let said = shop.run(&["rollout", "production", "--percent", "50"]).stdout;
+    let said = String::from_utf8(said).unwrap();
+    assert!(said.contains("production is paused"), "{said}");
+}
+
+#[test]
+fn a_rollback_to_a_release_whose_files_are_gone_is_refused() {
+    let shop = Shop::new();
+    release(&shop, "1.0.0", "100%");
+    let first: Vec<_> =
+        shop.published().into_keys().filter(|path| path.starts_with("blobs")).collect();
+    release(&shop, "2.0.0", "100%");
+    for path in &first {
+        fs::remove_file(shop.path("updates").join(path)).unwrap();
+    }
+    shop.refuses(&["rollback", "production"], "hash-mismatch", "is not in this repository");
+    assert_eq!(offered(&shop), [(2, 10_000)]);
+    shop.ok(&["rollback", "production", "--builtin"]);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `farad rollout` and `farad rollback`: who gets what, from the releases that are listed.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use farad::id::Channel;
@@ -7,7 +8,7 @@ use farad::limits::ALLOWED;
 use farad::rollout::{Offer, Offered, Rollout};
 use serde_json::json;
 
-use super::release::{find_version, share};
+use super::release::{find_version, paused_note, share};
 use super::status::step;
 use super::{Report, Workspace, dry_note, percent, salt};
 use crate::edit::Edit;
@@ -86,7 +87,8 @@ pub(crate) fn run(args: &RolloutArgs, config: &Path, passphrases: &Passphrases) 
     workspace.put_rollout(&mut edit, &channel, &rollout)?;
     let outcome = workspace.publish(edit, args.dry_run)?;
     let json = json!({ "channel": channel, "offers": rollout.offers, "paused": rollout.paused });
-    Ok(outcome.report(format!("In {channel}: {said}{}.", dry_note(args.dry_run)), json))
+    let paused = if args.pause || args.resume { String::new() } else { paused_note(&documents) };
+    Ok(outcome.report(format!("In {channel}: {said}{}.{paused}", dry_note(args.dry_run)), json))
 }
 
 pub(crate) fn rollback(
@@ -104,7 +106,9 @@ pub(crate) fn rollback(
     } else if let Some(version) = &args.to {
         let (manifest, found) = find_version(&documents, version, &args.channel)?;
         documents.may_run(found.sequence)?;
-        vec![to_everyone(Offered::Release { sequence: found.sequence, manifest })?]
+        let release = Offered::Release { sequence: found.sequence, manifest };
+        refuse_current(&documents, &release, &channel)?;
+        vec![to_everyone(release)?]
     } else {
         before(&workspace, &channel, &documents)?
     };
@@ -117,14 +121,12 @@ pub(crate) fn rollback(
         let message = format!("{target} is what {channel} offers already");
         return Err(Failure::new("nothing-to-do", message));
     }
+    refuse_missing(&workspace, &rollout.offers, &documents)?;
     let mut edit = Edit::default();
     workspace.put_rollout(&mut edit, &channel, &rollout)?;
     let outcome = workspace.publish(edit, args.dry_run)?;
     let dry = dry_note(args.dry_run);
     let text = match from {
-        Some(from) if rollout.offers.first().is_some_and(|offer| offer.release == from) => {
-            format!("{channel} offers {target} to everyone again{dry}.")
-        }
         Some(from) => {
             format!("Rolled {channel} back from {} to {target}{dry}.", name_of(&from, &documents))
         }
@@ -143,6 +145,50 @@ fn check_allowed(offers: &[Offer]) -> Result<()> {
         "the offers of a channel name at most {most} installations together; offer a release to all first: farad rollout CHANNEL --percent 100"
     );
     Err(Failure::new("too-large", message))
+}
+
+/// Going back to what is offered would offer it to everyone, and end a pause: whoever means that says so,
+/// and whoever mistook a version in a hurry must not ship it.
+fn refuse_current(
+    documents: &ChannelDocuments,
+    release: &Offered,
+    channel: &Channel,
+) -> Result<()> {
+    let Some(current) = documents.rollout.offers.first().filter(|offer| offer.release == *release)
+    else {
+        return Ok(());
+    };
+    let (name, share) = (name_of(release, documents), percent(current.share));
+    let mut message = format!("{name} is what {channel} offers now, to {share}");
+    if current.share < 10_000 {
+        let _ = write!(message, "; for everyone: farad rollout {channel} --percent 100");
+    }
+    if documents.rollout.paused {
+        let _ = write!(message, "; to end the pause: farad rollout {channel} --resume");
+    }
+    Err(Failure::new("nothing-to-do", message))
+}
+
+/// A release whose files are gone would be offered, and no phone could leave the bad one for it.
+fn refuse_missing(
+    workspace: &Workspace,
+    offers: &[Offer],
+    documents: &ChannelDocuments,
+) -> Result<()> {
+    for offer in offers {
+        let Offered::Release { sequence, .. } = offer.release else { continue };
+        let Some((_, manifest)) = documents.releases.get(&sequence) else { continue };
+        let mut needed = [&manifest.index, &manifest.layout, &manifest.pack].into_iter();
+        if let Some(gone) = needed.find(|blob| !workspace.repository.has(&blob.path())) {
+            let message = format!(
+                "{} of {} is not in this repository; restore it, or go back to another release",
+                gone.path(),
+                name_of(&offer.release, documents)
+            );
+            return Err(Failure::new("hash-mismatch", message));
+        }
+    }
+    Ok(())
 }
 
 fn to_everyone(release: Offered) -> Result<Offer> {
