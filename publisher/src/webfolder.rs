@@ -5,7 +5,7 @@
 //! files, more than half of what a phone takes; and what is nobody else's business: the project's own
 //! folders, a history of versions, settings with passwords, private keys.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -146,7 +146,11 @@ fn unzip(path: &Path, beside: &Path) -> Result<tempfile::TempDir> {
     let broken = |detail: &dyn std::fmt::Display| {
         Failure::new("unsafe-archive", format!("{}: {detail}", path.display()))
     };
-    let file = File::open(path).map_err(|error| Failure::file("opening", path, &error))?;
+    let open = || File::open(path).map_err(|error| Failure::file("opening", path, &error));
+    if let Some(name) = doubled(open()?).map_err(|error| broken(&error))? {
+        return Err(broken(&format!("{name:?} stands twice in it")));
+    }
+    let file = open()?;
     let mut archive = zip::ZipArchive::new(file).map_err(|error| broken(&error))?;
     let folder = temporary::folder_in(beside)?;
     let mut left = limits::BUNDLE / 2;
@@ -165,13 +169,28 @@ fn unzip(path: &Path, beside: &Path) -> Result<tempfile::TempDir> {
         let target = folder.path().join(&name);
         let parent = target.parent().unwrap_or(folder.path());
         std::fs::create_dir_all(parent).map_err(|error| broken(&error))?;
-        // A name that stands twice would be written over.
+        // Two names that are one on this disk would be written over.
         let mut out = create(&target).map_err(|error| broken(&error))?;
         let copied = std::io::copy(&mut entry.by_ref().take(left + 1), &mut out)
             .map_err(|error| broken(&error))?;
         left = left.checked_sub(copied).ok_or_else(|| broken(&"too many bytes"))?;
     }
     Ok(folder)
+}
+
+/// A name that stands twice in an archive: which of the two is meant, programs do not agree on.
+fn doubled(file: File) -> Result<Option<String>, rawzip::Error> {
+    let mut buffer = vec![0; rawzip::RECOMMENDED_BUFFER_SIZE];
+    let located = rawzip::ZipLocator::new().locate_in_file(file, &mut buffer);
+    let archive = located.map_err(|(_, error)| error)?;
+    let (mut seen, mut entries) = (BTreeSet::new(), archive.entries(&mut buffer));
+    while let Some(entry) = entries.next_entry()? {
+        let name = String::from_utf8_lossy(entry.file_path().as_ref()).into_owned();
+        if !seen.insert(name.clone()) {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
 }
 
 /// A new file for its owner alone.
@@ -201,6 +220,29 @@ mod tests {
         for good in ["console.js", "com.js", "com10", "nully", "a.b"] {
             assert!(!reserved_on_windows(good), "{good}");
         }
+    }
+
+    #[test]
+    fn a_name_that_stands_twice_in_an_archive_is_refused() {
+        use std::io::Write as _;
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("web.zip");
+        let mut zip = zip::ZipWriter::new(File::create(&path).unwrap());
+        for name in ["index.html", "indez.html"] {
+            zip.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+            zip.write_all(name.as_bytes()).unwrap();
+        }
+        zip.finish().unwrap();
+        unzip(&path, home.path()).unwrap();
+        // No writer makes one: the second name is altered where it stands, in front and in the directory.
+        let mut bytes = std::fs::read(&path).unwrap();
+        while let Some(at) = bytes.windows(10).position(|bytes| bytes == b"indez.html") {
+            bytes[at + 4] = b'x';
+        }
+        std::fs::write(&path, bytes).unwrap();
+        let failure = unzip(&path, home.path()).unwrap_err();
+        assert_eq!(failure.code, "unsafe-archive");
+        assert!(failure.message.contains("\"index.html\" stands twice"), "{}", failure.message);
     }
 
     #[cfg(unix)]
