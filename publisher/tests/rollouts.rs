@@ -189,6 +189,10 @@ fn a_revocation_that_leaves_nothing_on_offer_says_so() {
     release(&shop, "1.2.0", "100%");
     let said = revoke("1.0.0");
     assert_eq!(said.trim_end().lines().count(), 1, "{said}");
+    shop.ok(&["floor", "1.2.0", "--channel", "production"]);
+    let said = String::from_utf8(shop.run(&["status"]).stdout).unwrap();
+    let lines = ["revoked: 1.1.0, sequence 2", "floor: nothing below sequence 3 runs"];
+    assert!(lines.iter().all(|line| said.contains(line)), "{said}");
 }
 
 #[test]

@@ -82,6 +82,14 @@ pub(crate) fn status(args: &Status, config: &Path) -> Result<Report> {
             text.push_str("  paused: nothing new is taken\n");
         }
         let policy = &documents.policy;
+        if policy.floor > 0 {
+            let _ = writeln!(text, "  floor: nothing below sequence {} runs", policy.floor);
+        }
+        for sequence in &policy.revoked {
+            let version = documents.releases.get(sequence).map(|(_, known)| &known.version);
+            let name = version.map_or_else(String::new, |version| format!("{version}, "));
+            let _ = writeln!(text, "  revoked: {name}sequence {sequence}");
+        }
         channels.push(json!({
             "channel": channel, "offers": documents.rollout.offers,
             "paused": documents.rollout.paused, "floor": policy.floor, "revoked": policy.revoked,
