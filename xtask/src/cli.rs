@@ -3,8 +3,8 @@
 //!
 //! Enters: `npm/cli`, the command's source. Leaves: `target/cli`, packed, for this machine's platform or
 //! those named; for this machine's, installed into an empty folder and run. With `debug` the program is
-//! a debug build: to try the packages, not to publish them. Refuses: packages whose versions differ from
-//! the project's.
+//! a debug build, which believes what the environment says of the time: to try the packages, which npm
+//! refuses to publish then. Refuses: packages whose versions differ from the project's.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -37,7 +37,13 @@ pub(crate) fn run(platforms: &[String], debug: bool) -> Result<()> {
     fs::create_dir_all(&work).map_err(text)?;
     shell::run(command("cp", &["-R"]).arg(root().join("npm/cli")).arg(&launcher))?;
     licences(&launcher)?;
+    if debug {
+        withhold(&launcher.join("package.json"))?;
+    }
     let launcher = pack(&launcher)?;
+    if debug {
+        count.check("npm publishes no launcher of a debug build", is_withheld(&launcher));
+    }
     for name in wanted {
         let known = PLATFORMS.iter().find(|(npm, _)| *npm == name);
         let (npm, triple) = *known.ok_or_else(|| format!("there is no platform {name}"))?;
@@ -45,6 +51,9 @@ pub(crate) fn run(platforms: &[String], debug: bool) -> Result<()> {
             Err(why) => count.check(&format!("{npm} is built"), Err(why)),
             Ok(package) => {
                 count.check(&format!("{npm} is built"), Ok(()));
+                if debug {
+                    count.check("npm publishes no debug build", is_withheld(&package));
+                }
                 if npm == here.0 {
                     count.check("it runs as it is installed", runs(&work, &[&launcher, &package]));
                 }
@@ -103,7 +112,31 @@ fn build(npm: &str, triple: Option<&str>, debug: bool, work: &Path) -> Result<Pa
     }
     let manifest = serde_json::to_string_pretty(&manifest).map_err(text)?;
     fs::write(folder.join("package.json"), manifest + "\n").map_err(text)?;
+    if debug {
+        withhold(&folder.join("package.json"))?;
+    }
     pack(&folder)
+}
+
+/// Marks a package as one that is not published: it has the name and the version of one that is.
+fn withhold(manifest: &Path) -> Result<()> {
+    let read = fs::read_to_string(manifest).map_err(text)?;
+    let mut package: Value = serde_json::from_str(&read).map_err(text)?;
+    let fields = package.as_object_mut().ok_or("package.json is no object")?;
+    fields.insert("private".to_owned(), json!(true));
+    let package = serde_json::to_string_pretty(&package).map_err(text)?;
+    fs::write(manifest, package + "\n").map_err(text)
+}
+
+/// Whether npm itself refuses to publish a package, at a registry that is nowhere.
+fn is_withheld(package: &Path) -> Result<()> {
+    let registry = ["--registry", "http://127.0.0.1:9", "--//127.0.0.1:9/:_authToken=none"];
+    let mut publish = command("npm", &["publish", "--fetch-retries", "0"]);
+    match output(publish.args(registry).arg(package)) {
+        Err(said) if said.contains("EPRIVATE") => Ok(()),
+        Err(said) => Err(format!("npm would have published it: {said}")),
+        Ok(_) => Err("npm published it".to_owned()),
+    }
 }
 
 fn licences(folder: &Path) -> Result<()> {
