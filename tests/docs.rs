@@ -63,6 +63,21 @@ fn every_code_of_the_command_stands_in_the_list_and_no_other() {
 }
 
 #[test]
+fn workflows_install_programs_of_a_version_that_is_named() {
+    let mut installs = Vec::new();
+    for file in fs::read_dir(root().join(".github/workflows")).unwrap() {
+        let text = fs::read_to_string(file.unwrap().path()).unwrap();
+        let lines = text.lines().filter(|line| line.contains("cargo install"));
+        installs.extend(lines.map(str::to_owned));
+    }
+    assert!(!installs.is_empty());
+    for line in installs {
+        let program = line.split_whitespace().next_back().unwrap();
+        assert!(program.contains('@') && line.contains("--locked"), "{line}");
+    }
+}
+
+#[test]
 fn every_code_status_and_reason_stands_in_the_troubleshooting() {
     let page = read("docs/guides/troubleshooting.md");
     let headings: BTreeSet<String> = page

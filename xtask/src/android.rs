@@ -93,7 +93,7 @@ impl Ndk {
             return Err(format!("the NDK is {revision:?}: {NDK} or newer is needed"));
         }
         output(&mut command("cargo", &["ndk", "--version"]))
-            .map_err(|_| "there is no cargo-ndk: `cargo install cargo-ndk`")?;
+            .map_err(|_| "there is no cargo-ndk: `cargo install --locked cargo-ndk@4.1.2`")?;
         Ok(Self(home))
     }
 
