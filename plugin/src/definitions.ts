@@ -44,7 +44,8 @@ export type * from './events.js';
 export interface FaradPlugin {
   /**
    * Confirms the bundle that this page came from. Call it once the app is up, at every start: a new
-   * bundle that does not say so before `readyTimeout` ends is tried once more and then given up.
+   * bundle that does not say so before `readyTimeout` ends is tried once more and then given up. Let it
+   * wait for no network: a failed request that the page has handled is as good as an answer.
    *
    * Only the page of the running launch can confirm it; a page that is being replaced confirms
    * nothing and gets `stale-token`. Writes only where the bundle was on trial.

@@ -98,7 +98,7 @@ test('every file that a guide shows compiles', () => {
 });
 
 test('the tests that a guide shows pass', () => {
-  expect(run('vitest/vitest.mjs', 'run', '--root', place)).toMatch(/Tests +3 passed/);
+  expect(run('vitest/vitest.mjs', 'run', '--root', place)).toMatch(/Tests +4 passed/);
 });
 
 test('no code block of a guide is left out', () => {
