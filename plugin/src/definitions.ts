@@ -133,8 +133,8 @@ export interface FaradPlugin {
 
   /**
    * Puts off applying, while a payment is under way, say: with `until: 'restart'`, and null when it is
-   * over. Downloads go on. A hold ends by itself as told; null ends it now. It does not survive the
-   * process.
+   * over. Downloads go on. A hold ends by itself as told; null ends it now. It survives neither the
+   * process nor the web view of the page that asked for it.
    *
    * @since 0.1.0
    */

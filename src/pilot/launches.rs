@@ -54,7 +54,8 @@ impl Machine {
         let taken = self.launch.as_ref().is_some_and(|launch| launch.token.is_some());
         self.stop(Timer::Show);
         self.switching = true;
-        self.pending = None;
+        // What a page asked for went with it.
+        (self.pending, self.hold) = (None, None);
         self.run(Job::Start {
             excused: unseen || taken || exit.is_some_and(Exit::excuses),
             crashed: exit.and_then(Exit::crashed_early),

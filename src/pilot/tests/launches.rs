@@ -49,6 +49,19 @@ fn a_hold_puts_off_what_would_replace_the_page() {
 }
 
 #[test]
+fn a_hold_ends_with_the_web_view_whose_page_asked_for_it() {
+    for until in ["background", "restart"] {
+        let mut shell = offered(json!({ "autoSync": "off", "apply": "now" }));
+        shell.answer("setHold", json!({ "until": until })).unwrap();
+        shell.on(Event::RendererGone);
+        shell.start("anew");
+        shell.answer("sync", json!({})).unwrap();
+        shell.pass(200);
+        assert_eq!(shell.shows(), folder(1), "{until}");
+    }
+}
+
+#[test]
 fn a_mandatory_release_takes_over_now_but_for_a_hold_and_by_hand() {
     let mut shell = offered(off());
     shell.device.mandatory = true;
