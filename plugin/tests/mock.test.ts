@@ -125,6 +125,18 @@ test('a hold until the restart outlasts the background', async () => {
   expect((await farad.getState()).current.version).toBe('1.1.0');
 });
 
+test('a hold goes with the renderer whose page asked for it', async () => {
+  const farad = new FaradMock({ apply: 'now' });
+  farad.offer({ version: '1.1.0' });
+  await farad.sync();
+  await farad.setHold({ until: 'restart' });
+  farad.crashRenderer();
+  await farad.ready();
+  farad.offer({ version: '1.2.0' });
+  await farad.sync();
+  expect((await farad.getState()).current.version).toBe('1.2.0');
+});
+
 test('syncs that are asked for together are one', async () => {
   const farad = new FaradMock();
   farad.offer({ version: '1.1.0', steps: 3 });

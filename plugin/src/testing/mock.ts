@@ -177,6 +177,8 @@ export class FaradMock implements FaradPlugin {
 
   /** The renderer of the running bundle dies. Does nothing where it is confirmed. */
   crashRenderer(): void {
+    // The page that asked for it goes with its web view.
+    if (this.trial) this.hold = this.pending = null;
     this.loseLaunch('renderer-gone');
   }
 
