@@ -158,10 +158,11 @@ impl Pilot {
         Arc::new(Self { inner })
     }
 
-    /// A web view is being made: which folder its first load is of. Blocks about a millisecond; may
-    /// be called on the main thread.
-    pub fn start(&self, exit: Option<Exit>) -> Result<Start> {
-        Ok(Start { folder: self.inner.start(exit.map(Into::into)).map(text) })
+    /// A web view is being made: which folder its first load is of. `seen` unless the app is out of
+    /// sight, begun by a push message, say; nothing is tried then before `Active`. Blocks about a
+    /// millisecond; may be called on the main thread.
+    pub fn start(&self, exit: Option<Exit>, seen: bool) -> Result<Start> {
+        Ok(Start { folder: self.inner.start(exit.map(Into::into), seen).map(text) })
     }
 
     /// A page calls; its answer comes as an order. Does no work; may be called on any thread.
@@ -177,10 +178,10 @@ impl Pilot {
     }
 
     /// The old page is gone, and the folder of the `Show` for this launch is served. To be called in
-    /// the order in which navigations are told and pages call. Does no work; may be called on any
-    /// thread.
-    pub fn shown(&self, launch: i64) -> Result<()> {
-        self.inner.tell(&News::Shown(unsigned(launch)));
+    /// the order in which pages call. `alone` if nothing that the old page began may come up any more;
+    /// else navigations, too, must be told in that order. Does no work; may be called on any thread.
+    pub fn shown(&self, launch: i64, alone: bool) -> Result<()> {
+        self.inner.tell(&News::Shown { launch: unsigned(launch), alone });
         Ok(())
     }
 

@@ -1142,16 +1142,17 @@ public protocol PilotProtocol: AnyObject, Sendable {
     
     /**
      * The old page is gone, and the folder of the `Show` for this launch is served. To be called in
-     * the order in which navigations are told and pages call. Does no work; may be called on any
-     * thread.
+     * the order in which pages call. `alone` if nothing that the old page began may come up any more;
+     * else navigations, too, must be told in that order. Does no work; may be called on any thread.
      */
-    func shown(launch: Int64) throws 
+    func shown(launch: Int64, alone: Bool) throws 
     
     /**
-     * A web view is being made: which folder its first load is of. Blocks about a millisecond; may
-     * be called on the main thread.
+     * A web view is being made: which folder its first load is of. `seen` unless the app is out of
+     * sight, begun by a push message, say; nothing is tried then before `Active`. Blocks about a
+     * millisecond; may be called on the main thread.
      */
-    func start(exit: Exit?) throws  -> Start
+    func start(exit: Exit?, seen: Bool) throws  -> Start
     
     /**
      * Something happened. Does no work; may be called on any thread.
@@ -1273,28 +1274,31 @@ open func rendererGone()throws   {try rustCallWithError(FfiConverterTypeFaradErr
     
     /**
      * The old page is gone, and the folder of the `Show` for this launch is served. To be called in
-     * the order in which navigations are told and pages call. Does no work; may be called on any
-     * thread.
+     * the order in which pages call. `alone` if nothing that the old page began may come up any more;
+     * else navigations, too, must be told in that order. Does no work; may be called on any thread.
      */
-open func shown(launch: Int64)throws   {try rustCallWithError(FfiConverterTypeFaradError_lift) {
+open func shown(launch: Int64, alone: Bool)throws   {try rustCallWithError(FfiConverterTypeFaradError_lift) {
         uniffiCallStatus in
     uniffi_farad_fn_method_pilot_shown(
             self.uniffiCloneHandle(),
-        FfiConverterInt64.lower(launch),uniffiCallStatus
+        FfiConverterInt64.lower(launch),
+        FfiConverterBool.lower(alone),uniffiCallStatus
     )
 }
 }
     
     /**
-     * A web view is being made: which folder its first load is of. Blocks about a millisecond; may
-     * be called on the main thread.
+     * A web view is being made: which folder its first load is of. `seen` unless the app is out of
+     * sight, begun by a push message, say; nothing is tried then before `Active`. Blocks about a
+     * millisecond; may be called on the main thread.
      */
-open func start(exit: Exit?)throws  -> Start  {
+open func start(exit: Exit?, seen: Bool)throws  -> Start  {
     return try  FfiConverterTypeStart_lift(try rustCallWithError(FfiConverterTypeFaradError_lift) {
         uniffiCallStatus in
     uniffi_farad_fn_method_pilot_start(
             self.uniffiCloneHandle(),
-        FfiConverterOptionTypeExit.lower(exit),uniffiCallStatus
+        FfiConverterOptionTypeExit.lower(exit),
+        FfiConverterBool.lower(seen),uniffiCallStatus
     )
 })
 }
@@ -3922,10 +3926,10 @@ private let initializationResult: InitializationResult = {
     if (uniffi_farad_checksum_method_pilot_renderer_gone() != 55499) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_farad_checksum_method_pilot_shown() != 39003) {
+    if (uniffi_farad_checksum_method_pilot_shown() != 22136) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_farad_checksum_method_pilot_start() != 54445) {
+    if (uniffi_farad_checksum_method_pilot_start() != 43131) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_farad_checksum_method_pilot_tell() != 4216) {

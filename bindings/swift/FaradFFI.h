@@ -374,12 +374,12 @@ void uniffi_farad_fn_method_pilot_renderer_gone(uint64_t ptr, RustCallStatus *_N
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_FARAD_FN_METHOD_PILOT_SHOWN
 #define UNIFFI_FFIDEF_UNIFFI_FARAD_FN_METHOD_PILOT_SHOWN
-void uniffi_farad_fn_method_pilot_shown(uint64_t ptr, int64_t launch, RustCallStatus *_Nonnull out_status
+void uniffi_farad_fn_method_pilot_shown(uint64_t ptr, int64_t launch, int8_t alone, RustCallStatus *_Nonnull out_status
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_FARAD_FN_METHOD_PILOT_START
 #define UNIFFI_FFIDEF_UNIFFI_FARAD_FN_METHOD_PILOT_START
-RustBuffer uniffi_farad_fn_method_pilot_start(uint64_t ptr, RustBuffer exit, RustCallStatus *_Nonnull out_status
+RustBuffer uniffi_farad_fn_method_pilot_start(uint64_t ptr, RustBuffer exit, int8_t seen, RustCallStatus *_Nonnull out_status
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_FARAD_FN_METHOD_PILOT_TELL

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use farad::boot::{NativeIdentity, Token, Which};
+use farad::boot::{Circumstances, NativeIdentity, Token, Which};
 use farad::builtin::{APK_PREFIX, Apk};
 use farad::digest::Digest;
 use farad::id::BundleId;
@@ -27,7 +27,7 @@ pub fn context() -> Context<'static> {
         policy: &|_| None,
         max_attempts: 3,
         token: Token::from_random([7; 16]),
-        excused: false,
+        circumstances: Circumstances::default(),
     }
 }
 

@@ -40,11 +40,22 @@ pub struct Facts<'a> {
     pub max_attempts: u32,
     /// A fresh token, should a trial be launched.
     pub token: Token,
-    /// The system says that it was the user or memory pressure that ended the last run.
-    pub excused: bool,
+    /// What is known of this start, and of the end of the last run.
+    pub circumstances: Circumstances,
     /// Whether a bundle is complete and, as far as a start can tell, undamaged. Asked only for
     /// what may be launched, since it reads the disk.
     pub sound: &'a dyn Fn(&BundleId) -> bool,
+}
+
+/// What a shell knows of a start. By default nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Circumstances {
+    /// It was the user or the system that ended the last run.
+    pub excused: bool,
+    /// Nobody says what ended it: a launch that was out of sight then is excused.
+    pub by_sight: bool,
+    /// Nobody sees what this start shows (a push message began it, say): it tries nothing.
+    pub unseen: bool,
 }
 
 /// The built-in bundle, as the machine sees it.
@@ -82,6 +93,8 @@ pub struct BundleFacts {
     pub launches: u32,
     /// One of them was given back. Kept with the count, so that no detour gives back a second.
     pub excused: bool,
+    /// Its last launch was out of sight when it was last heard of.
+    pub away: bool,
     /// It has a tombstone.
     pub blocked: bool,
 }
@@ -109,6 +122,8 @@ pub enum Effect {
     Mark(BundleId),
     /// Give one counted launch back, once and for all.
     Excuse(BundleId),
+    /// Note that a bundle's last launch went out of sight, or came back.
+    Sight(BundleId, bool),
     /// Forget the launches of a bundle.
     ForgetMarks(BundleId),
     /// Forget every block of this device, and what was counted of the blocked bundles.

@@ -1,7 +1,7 @@
 //! A start: what is launched, and what must be on disk before it is.
 
 use super::select::may_try;
-use super::{Effect, Facts, Reason, Record, Stable, Standing, Token, Trial, Which};
+use super::{Circumstances, Effect, Facts, Reason, Record, Stable, Standing, Token, Trial, Which};
 use crate::id::BundleId;
 
 /// What a start decided.
@@ -76,7 +76,9 @@ pub fn start(before: &Record, facts: &Facts<'_>) -> Plan {
     }
     let excused = excuse(&record, facts);
     effects.extend(excused.map(Effect::Excuse));
-    match record.next.take() {
+    // What nobody sees come up cannot say that it did: whatever waits goes on waiting.
+    let tries = !facts.circumstances.unseen;
+    match record.next.take_if(|_| tries) {
         // Never tried: it is what the app was reviewed with.
         Some(Which::Builtin) => {
             record.confirmed = Which::Builtin;
@@ -95,7 +97,7 @@ pub fn start(before: &Record, facts: &Facts<'_>) -> Plan {
         }
         _ => {}
     }
-    if let Some(trial) = record.trial.take() {
+    if let Some(trial) = record.trial.take_if(|_| tries) {
         let given_back = u32::from(excused == Some(trial.id));
         let attempts = attempts(&trial, facts).saturating_sub(given_back);
         if !(facts.sound)(&trial.id) {
@@ -181,9 +183,12 @@ fn replace_revoked(record: &mut Record, facts: &Facts<'_>) {
     record.suspended = false;
 }
 
-/// The user or the system ended the trial's process: that was not the bundle's fault. Once.
+/// The user or the system ended the trial's process, or is taken to have, since nobody saw it: that was
+/// not the bundle's fault. Once.
 fn excuse(record: &Record, facts: &Facts<'_>) -> Option<BundleId> {
     let id = record.trial.as_ref().map(|trial| trial.id)?;
     let bundle = facts.bundles.get(&id)?;
-    (facts.excused && !bundle.excused && bundle.launches > 0).then_some(id)
+    let Circumstances { excused, by_sight, .. } = facts.circumstances;
+    let excused = excused || (by_sight && bundle.away);
+    (excused && !bundle.excused && bundle.launches > 0).then_some(id)
 }

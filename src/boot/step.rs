@@ -12,6 +12,14 @@ pub enum Event {
     Ready(Token),
     /// The launch with this token did not come up.
     Failed(Token, Reason),
+    /// The launch with this token went out of sight, or came back: most processes that end out of sight
+    /// were ended by the user or the system.
+    Sight {
+        /// The launch's.
+        token: Token,
+        /// It went.
+        away: bool,
+    },
     /// The confirmed bundle's renderer died within ten seconds of its launch.
     EarlyCrash,
     /// The confirmed bundle has been up for longer than that.
@@ -94,6 +102,13 @@ pub fn step(before: &Record, event: &Event, facts: &Facts<'_>) -> Result<Outcome
                 // leaves the stricter state.
                 first.push(Effect::Block(trial.id, *reason));
                 after.push(Effect::ForgetMarks(trial.id));
+            }
+        }
+        Event::Sight { token, away } => {
+            let trial = record.trial.as_ref().filter(|trial| trial.token == *token);
+            let id = trial.ok_or(Refusal::StaleToken)?.id;
+            if facts.bundles.get(&id).is_some_and(|bundle| bundle.away != *away) {
+                last.push(Effect::Sight(id, *away));
             }
         }
         Event::EarlyCrash => {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::api::{self, About, Bundle, Failure, Found, Notice, Told};
 use super::call::Call;
 use super::exit::Exit;
-use crate::boot::{Reason, Which};
+use crate::boot::{Circumstances, Reason, Which};
 use crate::error::Result;
 use crate::id::{BundleId, Channel};
 use crate::progress::Progress;
@@ -68,13 +68,23 @@ pub struct Stored {
 pub enum Event {
     /// A web view is being made: at the start of a process, and when the system makes the app's
     /// screen anew within one.
-    Start(Option<Exit>),
+    Start {
+        /// How the last process ended, where the system tells.
+        exit: Option<Exit>,
+        /// Somebody sees what it shows.
+        seen: bool,
+    },
     /// A page calls.
     Call(CallId, Result<Call>),
     /// The main frame began to load a page.
     Navigated,
     /// The old page is gone, and the folder of the launch that [`Effect::Show`] named is served.
-    Shown(u64),
+    Shown {
+        /// The launch's number.
+        launch: u64,
+        /// Nothing that the old page began may come up any more.
+        alone: bool,
+    },
     /// The app is in front and takes input.
     Active,
     /// Something is in front of it: a dialog, another app.
@@ -151,6 +161,8 @@ pub enum Switch {
     Reset(CallId),
     /// The launch on trial failed.
     Failed,
+    /// The app is seen for the first time after a start that nobody saw.
+    Seen,
 }
 
 /// Work that reads or writes the store, or waits for the network. Jobs of one lane run one after
@@ -159,8 +171,8 @@ pub enum Switch {
 pub enum Job {
     /// Decide a start.
     Start {
-        /// The end of the last process, or of the last web view, says nothing about its bundle.
-        excused: bool,
+        /// What is known of it, and of the end of the last process or web view.
+        circumstances: Circumstances,
         /// The confirmed bundle that crashed early in it.
         crashed: Option<BundleId>,
     },
@@ -177,6 +189,13 @@ pub enum Job {
     },
     /// This bundle's renderer died early; of one that is not confirmed nothing is noted.
     EarlyCrash(BundleId),
+    /// The launch on trial went out of sight, or came back.
+    Sight {
+        /// Its token.
+        token: String,
+        /// It went.
+        away: bool,
+    },
     /// The launch came up.
     Confirm {
         /// The call to answer.

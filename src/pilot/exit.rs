@@ -66,7 +66,14 @@ impl Note {
 impl Exit {
     /// Whether it says nothing about the bundle that ran.
     pub(super) fn excuses(&self) -> bool {
-        self.reason == ExitReason::Outside
+        // What was confirmed needs no excuse, and a process without a page had nothing on trial.
+        let on_trial = Note::parse(&self.note).is_some_and(|note| note.on_trial);
+        self.reason == ExitReason::Outside && on_trial
+    }
+
+    /// Whether the process crashed.
+    pub(super) fn is_crash(&self) -> bool {
+        self.reason == ExitReason::Crash
     }
 
     /// The confirmed bundle that crashed within ten seconds of its launch.
@@ -98,6 +105,15 @@ mod tests {
         assert_eq!(exit(ExitReason::Crash, 10_000, false).crashed_early(), None);
         assert_eq!(exit(ExitReason::Crash, 5, true).crashed_early(), None, "its mark counts it");
         assert_eq!(exit(ExitReason::Outside, 5, false).crashed_early(), None);
+    }
+
+    #[test]
+    fn only_a_launch_on_trial_is_excused() {
+        assert!(exit(ExitReason::Outside, 5, true).excuses());
+        assert!(!exit(ExitReason::Outside, 5, false).excuses());
+        assert!(!exit(ExitReason::Crash, 5, true).excuses());
+        let nobody = Exit { reason: ExitReason::Outside, at: 6, note: String::new() };
+        assert!(!nobody.excuses());
     }
 
     #[test]

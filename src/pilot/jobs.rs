@@ -3,7 +3,7 @@
 use super::api::{self, BlockedBundle, Bundle, Found, Notice};
 use super::event::{Decided, Done, Event, Job, Stored, Switch};
 use super::{About, Hands};
-use crate::boot::Which;
+use crate::boot::{Circumstances, Which};
 use crate::error::{Error, Result};
 use crate::id::BundleId;
 use crate::progress::Cancel;
@@ -18,7 +18,9 @@ pub(super) fn carry_out(
     watch: &mut dyn FnMut(Event),
 ) -> Done {
     match job {
-        Job::Start { excused, crashed } => Done::Started(start(updater, excused, crashed)),
+        Job::Start { circumstances, crashed } => {
+            Done::Started(start(updater, circumstances, crashed))
+        }
         Job::Switch(why) => {
             let decided = switch(updater, &why);
             Done::Switched { why, decided }
@@ -32,6 +34,14 @@ pub(super) fn carry_out(
         }
         Job::EarlyCrash(id) => {
             crashed_early(updater, id);
+            Done::Noted
+        }
+        Job::Sight { token, away } => {
+            match updater.sight(&token, away) {
+                // Confirmed or given up meanwhile.
+                Ok(()) | Err(Error::StaleToken) => {}
+                Err(error) => log::warn!("who sees the launch could not be written down: {error}"),
+            }
             Done::Noted
         }
         Job::Confirm { call, launch, token } => {
@@ -111,15 +121,15 @@ pub(super) fn fell_over(job: Job) -> Done {
         Job::DeviceInfo(call, _) => Done::Answer(call, Err(error())),
         Job::SetChannel(call, _) => Done::ChannelSet(call, Err(error())),
         Job::SendEvents => Done::Sent,
-        Job::EarlyCrash(_) | Job::ForgetNotice | Job::Recheck => Done::Noted,
+        Job::Sight { .. } | Job::EarlyCrash(_) | Job::ForgetNotice | Job::Recheck => Done::Noted,
     }
 }
 
-fn start(updater: &Updater, excused: bool, crashed: Option<BundleId>) -> Decided {
+fn start(updater: &Updater, circumstances: Circumstances, crashed: Option<BundleId>) -> Decided {
     if let Some(id) = crashed {
         crashed_early(updater, id);
     }
-    decide(updater, excused)
+    decide(updater, circumstances)
 }
 
 /// Counts an early crash, if it is the confirmed bundle that crashed: what failed on trial is counted by
@@ -145,12 +155,18 @@ fn switch(updater: &Updater, why: &Switch) -> Result<Option<Decided>> {
         }
         Switch::Reset(_) => updater.reset()?,
         Switch::Failed => {}
+        Switch::Seen => {
+            let record = updater.state()?.record;
+            if record.next.is_none() && record.trial.is_none() {
+                return Ok(None);
+            }
+        }
     }
-    Ok(Some(decide(updater, false)))
+    Ok(Some(decide(updater, Circumstances::default())))
 }
 
-fn decide(updater: &Updater, excused: bool) -> Decided {
-    let launched = updater.boot(excused);
+fn decide(updater: &Updater, circumstances: Circumstances) -> Decided {
+    let launched = updater.boot_in(circumstances);
     Decided {
         which: launched.which,
         bundle: Bundle::new(launched.which, updater.release(launched.which).as_ref()),

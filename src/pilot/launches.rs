@@ -13,7 +13,7 @@ use super::event::{CallId, Decided, Effect, Job, Now, Switch};
 use super::exit::{Exit, Note};
 use super::machine::Machine;
 use super::timers::Timer;
-use crate::boot::{Reason, Which};
+use crate::boot::{Circumstances, Reason, Which};
 use crate::error::Result;
 
 /// A renderer that dies sooner than this after a launch is the bundle's fault.
@@ -36,6 +36,8 @@ pub(super) struct Launch {
     pub(super) confirming: bool,
     /// How often that met another change of state.
     pub(super) tries: u32,
+    /// Nobody sees it, as far as the store was told.
+    away: bool,
     /// Whether its files are to be hashed again; nothing before it is ready.
     pub(super) recheck: Option<bool>,
     pub(super) deadline: Option<Deadline>,
@@ -45,21 +47,51 @@ pub(super) struct Launch {
 impl Machine {
     // Starts and switches.
 
-    pub(super) fn start(&mut self, exit: Option<&Exit>) {
+    pub(super) fn start(&mut self, exit: Option<&Exit>, seen: bool) {
         // Within a process nothing that ended says anything.
         let exit = exit.filter(|_| self.launches == 0);
         // A launch whose page never came, since the one before it went with its web view; or whose
         // web view the system took, with nothing held against the page.
-        let unseen = !self.pages.is_shown();
+        let unshown = !self.pages.is_shown();
         let taken = self.launch.as_ref().is_some_and(|launch| launch.token.is_some());
         self.stop(Timer::Show);
         self.switching = true;
         // What a page asked for went with it.
         (self.pending, self.hold) = (None, None);
+        (self.background, self.unseen) = (!seen, !seen);
         self.run(Job::Start {
-            excused: unseen || taken || exit.is_some_and(Exit::excuses),
+            circumstances: Circumstances {
+                excused: unshown || taken || exit.is_some_and(Exit::excuses),
+                by_sight: self.launches == 0 && !exit.is_some_and(Exit::is_crash),
+                unseen: !seen,
+            },
             crashed: exit.and_then(Exit::crashed_early),
         });
+    }
+
+    /// The start that whatever waits has waited for, where the one that began the process was not seen.
+    pub(super) fn begin_seen(&mut self) {
+        if !std::mem::take(&mut self.unseen) {
+            return;
+        }
+        if self.hold.is_some() || self.is_deciding() {
+            self.pending = Some(Apply::Now);
+        } else {
+            self.switch(Switch::Seen);
+        }
+    }
+
+    /// Has it written down whether anybody sees the launch on trial: its process may end without a word.
+    pub(super) fn tell_sight(&mut self) {
+        let away = self.background;
+        let told = self.launch.as_mut().and_then(|launch| {
+            let token = launch.token.clone().filter(|_| launch.away != away)?;
+            launch.away = away;
+            Some(token)
+        });
+        if let Some(token) = told {
+            self.run(Job::Sight { token, away });
+        }
     }
 
     fn launch(&mut self, decided: Decided, now: Now) {
@@ -85,10 +117,12 @@ impl Machine {
             token: decided.token,
             confirming: false,
             tries: 0,
+            away: false,
             recheck: None,
             deadline,
             begun: now.ticks,
         });
+        self.tell_sight();
         self.switching = false;
     }
 
@@ -113,7 +147,7 @@ impl Machine {
                     Switch::Asked(call) | Switch::Reset(call) => {
                         self.reject(call, &error, Stage::Apply);
                     }
-                    Switch::Apply | Switch::Failed => {
+                    Switch::Apply | Switch::Failed | Switch::Seen => {
                         self.log(format!("nothing is switched: {error}"));
                     }
                 }
@@ -134,7 +168,7 @@ impl Machine {
         match why {
             Switch::Asked(call) => self.resolve(call, json!({ "applying": applying })),
             Switch::Reset(call) => self.resolve(call, Value::Null),
-            Switch::Apply | Switch::Failed => {}
+            Switch::Apply | Switch::Failed | Switch::Seen => {}
         }
         self.tell_state();
         self.undo();
@@ -162,7 +196,7 @@ impl Machine {
     /// What waits takes over, as soon as it may.
     pub(super) fn take_over(&mut self, apply: Apply) {
         let in_sight = apply == Apply::Background && !self.background;
-        if in_sight || self.hold.is_some() || self.is_deciding() {
+        if in_sight || self.unseen || self.hold.is_some() || self.is_deciding() {
             self.pending = Some(self.pending.map_or(apply, |pending| pending.sooner(apply)));
         } else {
             self.switch(Switch::Apply);

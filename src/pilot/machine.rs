@@ -80,6 +80,8 @@ pub struct Machine {
 
     pub(super) active: bool,
     pub(super) background: bool,
+    /// Nobody has seen the app since its last start, which tried nothing.
+    pub(super) unseen: bool,
     pub(super) hold: Option<Hold>,
     /// A bundle waits to take over within this process.
     pub(super) pending: Option<Apply>,
@@ -122,6 +124,7 @@ impl Machine {
             notice: None,
             active: false,
             background: false,
+            unseen: false,
             hold: None,
             pending: None,
             switching: false,
@@ -143,19 +146,19 @@ impl Machine {
         match event {
             Event::Call(id, call) => self.call(id, call, now),
             _ if self.idle.is_some() => {
-                if matches!(event, Event::Start(_)) {
+                if matches!(event, Event::Start { .. }) {
                     self.effects.push(Effect::Begin(None));
                 }
             }
-            Event::Start(exit) => self.start(exit.as_ref()),
+            Event::Start { exit, seen } => self.start(exit.as_ref(), seen),
             Event::Navigated => {
                 // Not before: the page that is being replaced would be told, and nobody else.
                 if self.pages.navigated() {
                     self.tell_rolled_back();
                 }
             }
-            Event::Shown(launch) => {
-                if self.pages.shown(launch) {
+            Event::Shown { launch, alone } => {
+                if self.pages.shown(launch, alone) {
                     self.count(now);
                 }
             }
@@ -175,6 +178,8 @@ impl Machine {
 
     fn activate(&mut self, now: Now) {
         (self.active, self.background) = (true, false);
+        self.tell_sight();
+        self.begin_seen();
         self.count(now);
         self.plan(now, true);
         self.plan_recheck();
@@ -191,6 +196,7 @@ impl Machine {
     fn go_to_background(&mut self, now: Now) {
         self.deactivate(now);
         self.background = true;
+        self.tell_sight();
         // Nobody is there to see it, and the system would not let it come to its end.
         self.stop(Timer::Sync);
         self.stop(Timer::Recheck);

@@ -139,11 +139,18 @@ pub trait Hands: Send + Sync {
 /// What a shell sees.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum News {
-    /// The main frame began to load a page. To be told in the order in which calls of pages are.
+    /// The main frame began to load a page. To be told in the order in which calls of pages are, as
+    /// far as [`News::Shown`] does not do without.
     Navigated,
     /// The old page is gone, and the folder of the [`Order::Show`] for this launch is served from
-    /// now on. To be told in the order in which navigations and calls of pages are.
-    Shown(u64),
+    /// now on. To be told in the order in which calls of pages are.
+    Shown {
+        /// The launch's number.
+        launch: u64,
+        /// Nothing that the old page began may come up any more. Then the new page's calls may come
+        /// before [`News::Navigated`]; otherwise that must be told in their order.
+        alone: bool,
+    },
     /// The app is in front and takes input.
     Active,
     /// Something is in front of it.
@@ -202,10 +209,11 @@ impl Pilot {
     }
 
     /// A web view is being made: decides which folder its first load is of; nothing is the built-in
-    /// bundle. `exit` is how the last process ended, where the system tells. Blocks for about a
-    /// millisecond; a launch on trial is counted on disk first. Never fails.
-    pub fn start(&self, exit: Option<Exit>) -> Option<PathBuf> {
-        self.now_and_here(Event::Start(exit))
+    /// bundle. `exit` is how the last process ended, where the system tells. `seen` unless the app is out
+    /// of sight, begun by a push message, say: nothing is tried then before [`News::Active`]. Blocks for
+    /// about a millisecond; a launch on trial is counted on disk first. Never fails.
+    pub fn start(&self, exit: Option<Exit>, seen: bool) -> Option<PathBuf> {
+        self.now_and_here(Event::Start { exit, seen })
     }
 
     /// A page calls `method` with `options` as JSON. The answer comes as an order, perhaps before
@@ -219,7 +227,7 @@ impl Pilot {
     pub fn tell(&self, news: &News) {
         self.on(match news {
             News::Navigated => Event::Navigated,
-            News::Shown(launch) => Event::Shown(*launch),
+            News::Shown { launch, alone } => Event::Shown { launch: *launch, alone: *alone },
             News::Active => Event::Active,
             News::Inactive => Event::Inactive,
             News::Background => Event::Background,

@@ -10,6 +10,10 @@
 //! document before they switch: they load an empty one, and switch once that stands. It cancels what
 //! the old document had begun, and begins nothing itself. Whatever navigates after the switch was
 //! read from the new folder.
+//!
+//! The word of a navigation may come after the calls of the page that it brought: an old web view of
+//! Android's tells of both on threads of their own. Where the shell has shown that the empty document
+//! stands alone, it needs none: the next page that speaks can only be the new one.
 
 use std::collections::VecDeque;
 
@@ -32,8 +36,11 @@ pub(super) struct Pages {
 enum Opening {
     /// Decided; the page before it still stands, or what it began.
     Decided,
-    /// That page is gone, the launch's folder is served, and nothing navigated since.
-    Shown,
+    /// That page is gone, the launch's folder is served, and no word of a navigation came since.
+    Shown {
+        /// Nor may anything come up that the old page began.
+        alone: bool,
+    },
     /// Its page began to load.
     #[default]
     Begun,
@@ -51,11 +58,12 @@ impl Pages {
     }
 
     /// The old page is gone, and the folder of `launch` is served from now on; whether that is the
-    /// running launch, and news. One that was overtaken by the next decision is not.
-    pub(super) fn shown(&mut self, launch: u64) -> bool {
+    /// running launch, and news. One that was overtaken by the next decision is not. `alone` if
+    /// nothing that the old page began may come up any more.
+    pub(super) fn shown(&mut self, launch: u64, alone: bool) -> bool {
         let shown = self.opening == Opening::Decided && launch == self.launch;
         if shown {
-            self.opening = Opening::Shown;
+            self.opening = Opening::Shown { alone };
         }
         shown
     }
@@ -68,7 +76,7 @@ impl Pages {
     /// The main frame began to load a page; whether it is the running launch's first. One that
     /// began before the folder was switched is a reload of the old page.
     pub(super) fn navigated(&mut self) -> bool {
-        let first = self.opening == Opening::Shown;
+        let first = matches!(self.opening, Opening::Shown { .. });
         if first {
             self.opening = Opening::Begun;
         }
@@ -79,7 +87,8 @@ impl Pages {
     /// that it attached to first.
     pub(super) fn attach(&mut self, nonce: &Nonce) -> bool {
         if self.attached.iter().all(|(known, _)| known != nonce) {
-            let launch = (self.opening == Opening::Begun).then_some(self.launch);
+            let opened = matches!(self.opening, Opening::Begun | Opening::Shown { alone: true });
+            let launch = opened.then_some(self.launch);
             if self.attached.len() == KEPT {
                 self.attached.pop_front();
             }
@@ -112,7 +121,7 @@ mod tests {
         assert!(!pages.is_current(Some(&nonce("old"))));
         pages.navigated();
         assert!(!pages.attach(&nonce("a reload of the old page")));
-        assert!(!pages.is_shown() && pages.shown(2) && pages.is_shown());
+        assert!(!pages.is_shown() && pages.shown(2, false) && pages.is_shown());
         assert!(!pages.attach(&nonce("before anything navigated")));
         pages.navigated();
         assert!(pages.attach(&nonce("new")));
@@ -128,13 +137,28 @@ mod tests {
         pages.begin(1);
         pages.switch(2);
         pages.switch(3);
-        assert!(!pages.shown(2), "the folder that is served is not the running launch's");
+        assert!(!pages.shown(2, true), "the folder that is served is not the running launch's");
         pages.navigated();
         assert!(!pages.attach(&nonce("of launch 2")));
-        assert!(pages.shown(3));
+        assert!(pages.shown(3, false));
         pages.navigated();
         assert!(!pages.attach(&nonce("of launch 2")));
         assert!(pages.attach(&nonce("of launch 3")));
+    }
+
+    #[test]
+    fn where_nothing_of_the_old_page_may_come_a_page_needs_no_word_of_its_navigation() {
+        let mut pages = Pages::default();
+        pages.begin(1);
+        assert!(pages.attach(&nonce("old")));
+        pages.switch(2);
+        assert!(!pages.attach(&nonce("a reload of the old page")));
+        assert!(pages.shown(2, true));
+        assert!(pages.attach(&nonce("new")));
+        assert!(!pages.is_current(Some(&nonce("old"))));
+        assert!(!pages.is_current(Some(&nonce("a reload of the old page"))));
+        assert!(pages.navigated(), "the word comes late, and is news to listeners");
+        assert!(pages.is_current(Some(&nonce("new"))));
     }
 
     #[test]
@@ -153,7 +177,7 @@ mod tests {
         pages.begin(1);
         pages.attach(&nonce("old"));
         pages.switch(2);
-        pages.shown(2);
+        pages.shown(2, false);
         for reload in 0..100 {
             pages.attach(&nonce(&format!("in between {reload}")));
         }

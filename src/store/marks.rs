@@ -1,8 +1,9 @@
 //! Marks and tombstones: launches counted and bundles given up, kept apart from the record so that
 //! losing it does not forget that a bundle kills the app.
 //!
-//! `marks/<id>` has one byte `|` a launch, and one `-` if a launch was given back. `blocked/<id>` says
-//! why, and under which native app.
+//! `marks/<id>` has one byte `|` a launch, and one `-` if a launch was given back; behind a launch `_`
+//! each time that it went out of sight, and `^` when it came back. `blocked/<id>` says why, and under which
+//! native app.
 
 use std::io::{self, Write};
 
@@ -18,6 +19,10 @@ const BLOCKED: &str = "blocked";
 const LIMIT: u64 = 4 << 10;
 const LAUNCH: u8 = b'|';
 const GIVEN_BACK: u8 = b'-';
+const AWAY: u8 = b'_';
+const BACK: u8 = b'^';
+/// Marks that are enough: what comes and goes as often tells nothing new.
+const ENOUGH: u64 = 1 << 10;
 
 /// Why a bundle is not launched any more on this device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,18 +33,33 @@ pub struct Tombstone {
     pub native: NativeIdentity,
 }
 
-/// Launches of `id` that no `ready` followed, and whether one of them was given back.
-pub(super) fn launches(disk: &dyn Disk, id: &BundleId) -> io::Result<(u32, bool)> {
+/// What is known of a bundle's launches that no `ready` followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Launches {
+    pub(super) count: u32,
+    /// One of them was given back.
+    pub(super) excused: bool,
+    /// The last one is out of sight.
+    pub(super) away: bool,
+}
+
+/// Launches of `id` that no `ready` followed.
+pub(super) fn launches(disk: &dyn Disk, id: &BundleId) -> io::Result<Launches> {
     let bytes = match disk.read(&format!("{MARKS}/{id}"), LIMIT) {
         Ok(bytes) => bytes.unwrap_or_default(),
         // Nobody launched it as often: damage, of which the stricter reading counts too.
-        Err(error) if error.kind() == io::ErrorKind::InvalidData => return Ok((u32::MAX, true)),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            return Ok(Launches { count: u32::MAX, excused: true, away: false });
+        }
         Err(error) => return Err(error),
     };
-    // A byte that is neither, after some damage, counts: the stricter reading.
-    let excused = bytes.contains(&GIVEN_BACK);
-    let launches = bytes.iter().filter(|byte| **byte != GIVEN_BACK).count();
-    Ok((u32::try_from(launches).unwrap_or(u32::MAX), excused))
+    // A byte that is none of these, after some damage, counts: the stricter reading.
+    let launches = bytes.iter().filter(|byte| ![GIVEN_BACK, AWAY, BACK].contains(byte)).count();
+    Ok(Launches {
+        count: u32::try_from(launches).unwrap_or(u32::MAX),
+        excused: bytes.contains(&GIVEN_BACK),
+        away: bytes.iter().rfind(|byte| **byte != GIVEN_BACK) == Some(&AWAY),
+    })
 }
 
 /// Counts one more launch; durable when it returns.
@@ -50,6 +70,14 @@ pub(super) fn mark(disk: &dyn Disk, id: &BundleId) -> io::Result<()> {
 /// Gives one counted launch back; durable when it returns.
 pub(super) fn excuse(disk: &dyn Disk, id: &BundleId) -> io::Result<()> {
     append(disk, id, GIVEN_BACK)
+}
+
+/// Notes that the last launch of `id` went out of sight, or came back; durable when it returns.
+pub(super) fn sight(disk: &dyn Disk, id: &BundleId, away: bool) -> io::Result<()> {
+    match disk.length(&format!("{MARKS}/{id}"))? {
+        Some(length) if length < ENOUGH => append(disk, id, if away { AWAY } else { BACK }),
+        _ => Ok(()),
+    }
 }
 
 fn append(disk: &dyn Disk, id: &BundleId, byte: u8) -> io::Result<()> {
@@ -138,17 +166,49 @@ mod tests {
         NativeIdentity { native: Native::Android { build }, version: String::new(), embed: None }
     }
 
+    fn known(disk: &MemoryDisk, id: &BundleId) -> (u32, bool, bool) {
+        let Launches { count, excused, away } = launches(&disk.after_power_cut(), id).unwrap();
+        (count, excused, away)
+    }
+
     #[test]
     fn a_mark_survives_the_power_cut_that_follows_it() {
         let (disk, id) = (MemoryDisk::new(), BundleId(Digest::of(b"1")));
         for count in 1..=3 {
             mark(&disk, &id).unwrap();
-            assert_eq!(launches(&disk.after_power_cut(), &id).unwrap(), (count, false));
+            assert_eq!(known(&disk, &id), (count, false, false));
         }
         excuse(&disk, &id).unwrap();
-        assert_eq!(launches(&disk.after_power_cut(), &id).unwrap(), (3, true));
+        assert_eq!(known(&disk, &id), (3, true, false));
         forget_marks(&disk, &id).unwrap();
-        assert_eq!(launches(&disk.after_power_cut(), &id).unwrap(), (0, false));
+        assert_eq!(known(&disk, &id), (0, false, false));
+    }
+
+    #[test]
+    fn who_looks_is_known_after_a_power_cut_until_the_next_launch_and_counts_as_none() {
+        let (disk, id) = (MemoryDisk::new(), BundleId(Digest::of(b"1")));
+        sight(&disk, &id, true).unwrap();
+        assert_eq!(known(&disk, &id), (0, false, false), "nothing was launched");
+        mark(&disk, &id).unwrap();
+        for away in [true, false, true] {
+            sight(&disk, &id, away).unwrap();
+            assert_eq!(known(&disk, &id), (1, false, away));
+        }
+        excuse(&disk, &id).unwrap();
+        assert_eq!(known(&disk, &id), (1, true, true));
+        mark(&disk, &id).unwrap();
+        assert_eq!(known(&disk, &id), (2, true, false));
+    }
+
+    #[test]
+    fn who_comes_and_goes_without_end_fills_no_file() {
+        let (disk, id) = (MemoryDisk::new(), BundleId(Digest::of(b"1")));
+        mark(&disk, &id).unwrap();
+        for turn in 0..3_000 {
+            sight(&disk, &id, turn % 2 == 0).unwrap();
+        }
+        mark(&disk, &id).unwrap();
+        assert_eq!(known(&disk, &id), (2, false, false));
     }
 
     #[test]
@@ -156,7 +216,8 @@ mod tests {
         let (disk, id) = (MemoryDisk::new(), BundleId(Digest::of(b"1")));
         mark(&disk, &id).unwrap();
         disk.append(&format!("{MARKS}/{id}")).unwrap().write_all(&[0; 5000]).unwrap();
-        assert_eq!(launches(&disk, &id).unwrap(), (u32::MAX, true));
+        let too_many = Launches { count: u32::MAX, excused: true, away: false };
+        assert_eq!(launches(&disk, &id).unwrap(), too_many);
     }
 
     #[test]
@@ -172,8 +233,8 @@ mod tests {
         forget_blocks(&disk).unwrap();
         let disk = disk.after_power_cut();
         assert_eq!(blocked(&disk).unwrap(), []);
-        assert_eq!(launches(&disk, &bad).unwrap(), (0, false));
-        assert_eq!(launches(&disk, &other).unwrap(), (1, false));
+        assert_eq!(known(&disk, &bad), (0, false, false));
+        assert_eq!(known(&disk, &other), (1, false, false));
     }
 
     #[test]

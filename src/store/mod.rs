@@ -25,8 +25,8 @@ pub use real::RealDisk;
 pub use recheck::Rechecked;
 
 use crate::boot::{
-    BuiltinFacts, BundleFacts, Effect, Event, Facts, Launch, NativeIdentity, Outcome, Record,
-    Refusal, Stable, Standing, Token, Which, start, step,
+    BuiltinFacts, BundleFacts, Circumstances, Effect, Event, Facts, Launch, NativeIdentity,
+    Outcome, Record, Refusal, Stable, Standing, Token, Which, start, step,
 };
 use crate::error::{Error, Result};
 use crate::host::Random;
@@ -59,8 +59,8 @@ pub struct Context<'a> {
     pub max_attempts: u32,
     /// A fresh token.
     pub token: Token,
-    /// The system says that it was the user or memory pressure that ended the last run.
-    pub excused: bool,
+    /// What is known of this start, if it is one.
+    pub circumstances: Circumstances,
 }
 
 /// What the store holds, for reports.
@@ -360,12 +360,13 @@ impl Store {
         let mut found = std::collections::BTreeMap::new();
         for id in bundles::ids(disk).map_err(reading)? {
             let Some(manifest) = bundles::manifest(disk, &id).map_err(reading)? else { continue };
-            let (launches, excused) = marks::launches(disk, &id).map_err(reading)?;
+            let launches = marks::launches(disk, &id).map_err(reading)?;
             let facts = BundleFacts {
                 standing: standing(context, &manifest.channel, Some(manifest.sequence)),
                 native_fits: manifest.native.covers(&context.native.native),
-                launches,
-                excused,
+                launches: launches.count,
+                excused: launches.excused,
+                away: launches.away,
                 blocked: blocked.iter().any(|(other, _)| *other == id),
                 channel: manifest.channel,
                 sequence: manifest.sequence,
@@ -384,7 +385,7 @@ impl Store {
             bundles: found,
             max_attempts: context.max_attempts,
             token: context.token.clone(),
-            excused: context.excused,
+            circumstances: context.circumstances,
             sound: &|id| bundles::sound(disk, id).unwrap_or(false),
         };
         work(&facts)
@@ -401,6 +402,7 @@ impl Store {
                 }
                 Effect::Mark(id) => marks::mark(disk, id),
                 Effect::Excuse(id) => marks::excuse(disk, id),
+                Effect::Sight(id, away) => marks::sight(disk, id, *away),
                 Effect::ForgetMarks(id) => marks::forget_marks(disk, id),
                 Effect::ForgetBlocks => marks::forget_blocks(disk),
                 Effect::Write => record::save(disk, record),

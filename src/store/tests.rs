@@ -88,7 +88,7 @@ impl Phone {
             policy: &policy,
             max_attempts: 2,
             token: Token::from_text(&format!("token {}", self.tokens)),
-            excused: false,
+            circumstances: Circumstances::default(),
         };
         work(&Store::new(Arc::new(self.disk.clone())), &context)
     }

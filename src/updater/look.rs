@@ -103,7 +103,7 @@ impl Updater {
                 }
             }
         }
-        let holdings = self.with_context(false, |context| self.store.holdings(context))?;
+        let holdings = self.with_context(|context| self.store.holdings(context))?;
         let install = self.store.install_id(&*self.random)?;
         let device = Device { install: &install, heading: self.heading(&holdings, channel) };
         let mut candidates = BTreeMap::new();
@@ -129,7 +129,7 @@ impl Updater {
     /// A device that changed channels may still run a release of the old one: what its signers
     /// revoke there must reach it. A channel that is gone or broken is no reason to stop.
     fn take_other_policies(&self, session: &mut Session<'_>, followed: &Channel) -> Result<()> {
-        let holdings = self.with_context(false, |context| self.store.holdings(context))?;
+        let holdings = self.with_context(|context| self.store.holdings(context))?;
         let mut others: Vec<_> =
             holdings.bundles.into_iter().map(|(_, manifest)| manifest.channel).collect();
         others.sort();

@@ -32,7 +32,9 @@ pub use events::Sent;
 pub use notice::{Named, Notice};
 pub use sync::{Status, Step, Synced, Via};
 
-use crate::boot::{Event, NativeIdentity, Outcome, Reason, Record, Token, Undone, Which};
+use crate::boot::{
+    Circumstances, Event, NativeIdentity, Outcome, Reason, Record, Token, Undone, Which,
+};
 use crate::builtin::{Builtin, Embed};
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -140,7 +142,12 @@ impl Updater {
     /// Decides what this start shows. Call it once, as the page is about to load. Never fails: the
     /// built-in bundle needs nothing. Writes nothing where a confirmed bundle goes on.
     pub fn boot(&self, excused: bool) -> Launched {
-        let launch = self.with_context(excused, |context| Ok(self.store.boot(context)));
+        self.boot_in(Circumstances { excused, ..Circumstances::default() })
+    }
+
+    /// Like [`Updater::boot`], by a shell that knows more.
+    pub fn boot_in(&self, circumstances: Circumstances) -> Launched {
+        let launch = self.in_circumstances(circumstances, |context| Ok(self.store.boot(context)));
         let Ok(launch) = launch.inspect_err(|error| log::error!("built-in bundle: {error}")) else {
             return Launched {
                 which: Which::Builtin,
@@ -194,6 +201,15 @@ impl Updater {
         undone.into_iter().for_each(|undone| self.keep_notice(undone));
         self.tell_undone(undone);
         Ok(undone)
+    }
+
+    /// The launch with this token went out of sight (`away`), or came back. If its process ends out of
+    /// sight, and nobody says why, the launch is given back, once for each bundle. Writes a byte.
+    ///
+    /// # Errors
+    /// As [`Updater::ready`].
+    pub fn sight(&self, token: &str, away: bool) -> Result<()> {
+        self.tell(&Event::Sight { token: Token::from_text(token), away }).map(|_| ())
     }
 
     /// The confirmed bundle's renderer died within ten seconds of its launch.
@@ -262,7 +278,7 @@ impl Updater {
     /// # Errors
     /// Storage errors.
     pub fn state(&self) -> Result<State> {
-        let holdings = self.with_context(false, |context| self.store.holdings(context))?;
+        let holdings = self.with_context(|context| self.store.holdings(context))?;
         let release = |(id, manifest): (BundleId, Manifest)| Release::of(id, &manifest);
         Ok(State {
             record: holdings.record,
@@ -275,13 +291,17 @@ impl Updater {
     }
 
     fn tell(&self, event: &Event) -> Result<Outcome> {
-        self.with_context(false, |context| self.store.tell(context, event))
+        self.with_context(|context| self.store.tell(context, event))
     }
 
-    /// Gathers what the store must be told of the world.
-    fn with_context<T>(
+    /// Gathers what the store must be told of the world, between two starts.
+    fn with_context<T>(&self, work: impl FnOnce(&Context<'_>) -> Result<T>) -> Result<T> {
+        self.in_circumstances(Circumstances::default(), work)
+    }
+
+    fn in_circumstances<T>(
         &self,
-        excused: bool,
+        circumstances: Circumstances,
         work: impl FnOnce(&Context<'_>) -> Result<T>,
     ) -> Result<T> {
         let random = self.random.bytes().ok_or_else(|| {
@@ -303,7 +323,7 @@ impl Updater {
             policy: &policy,
             max_attempts: self.config.attempts,
             token: Token::from_random(random),
-            excused,
+            circumstances,
         })
     }
 

@@ -273,7 +273,7 @@ impl Updater {
     }
 
     fn waiting_or(&self, otherwise: Status) -> Result<Status> {
-        let record = self.with_context(false, |context| self.store.holdings(context))?.record;
+        let record = self.with_context(|context| self.store.holdings(context))?.record;
         Ok(match (record.held, record.next) {
             (Some(_), _) => Status::Held,
             (None, Some(_)) => Status::Staged,
@@ -324,7 +324,7 @@ impl Updater {
         work: impl FnOnce(&mut Install<'_, '_, '_>) -> Result<T>,
     ) -> Result<T> {
         let disk = &**self.store.disk();
-        let installed = self.with_context(false, |context| self.store.holdings(context))?.bundles;
+        let installed = self.with_context(|context| self.store.holdings(context))?.bundles;
         let mut held: Vec<Held<'_>> = Vec::new();
         for (id, _) in installed {
             if let Some(index) = self.store.index(&id) {

@@ -17,7 +17,7 @@ impl Updater {
     /// # Errors
     /// [`Error::Cancelled`]; [`Error::Busy`] where damage could not be noted; storage errors.
     pub fn recheck(&self, cancel: &Cancel) -> Result<Option<Rechecked>> {
-        let holdings = self.with_context(false, |context| self.store.holdings(context))?;
+        let holdings = self.with_context(|context| self.store.holdings(context))?;
         match holdings.record.confirmed {
             Which::Builtin => Ok(None),
             Which::Bundle(id) => self.store.recheck(&id, cancel).map(Some),

@@ -82,7 +82,7 @@ fn changed<'a>(facts: &'a Facts<'a>, change: impl Fn(&mut farad::boot::BundleFac
         bundles,
         max_attempts: facts.max_attempts,
         token: facts.token.clone(),
-        excused: facts.excused,
+        circumstances: facts.circumstances,
         sound: facts.sound,
     }
 }

@@ -380,6 +380,7 @@ fn apply(state: &mut State, effect: &Effect, record: &Record) {
         // Done by whoever knows who shows what.
         Effect::Collect => {}
         Effect::ForgetBlocks => unreachable!("no phone of the model is a developer's"),
+        Effect::Sight(..) => unreachable!("nobody tells the model who looks"),
     }
 }
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use farad::boot::{
-    BuiltinFacts, BundleFacts, Facts, NativeIdentity, Record, Standing, Token, Trial, Which,
+    BuiltinFacts, BundleFacts, Circumstances, Facts, NativeIdentity, Record, Standing, Token,
+    Trial, Which,
 };
 use farad::digest::Digest;
 use farad::id::{BundleId, Channel};
@@ -252,6 +253,7 @@ impl State {
                     standing: self.standing(setting, n),
                     launches: u32::from(marks[at]),
                     excused: self.excused[at],
+                    away: false,
                     blocked: self.blocked[at],
                 };
                 bundles.insert(id(n), facts);
@@ -266,7 +268,7 @@ impl State {
             bundles,
             max_attempts: u32::from(ATTEMPTS),
             token: token("fresh"),
-            excused,
+            circumstances: Circumstances { excused, ..Circumstances::default() },
             sound: &sound,
         })
     }

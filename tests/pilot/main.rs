@@ -145,7 +145,7 @@ fn with_an_address_for_events_what_happens_comes_there() {
 
     settings["eventsUrl"] = json!("http://updates.example.com/events");
     let phone = home.phone(&settings);
-    assert_eq!(phone.pilot().start(None), None);
+    assert_eq!(phone.pilot().start(None, true), None);
     assert_eq!(phone.ask("sync", &json!({})), Err("config-invalid".to_owned()));
 }
 
@@ -237,7 +237,7 @@ fn a_configuration_that_cannot_work_shows_the_built_in_bundle_and_says_why() {
         with("autosync", json!("off")),
     ] {
         let phone = home.phone(&wrong);
-        assert_eq!(phone.pilot().start(None), None);
+        assert_eq!(phone.pilot().start(None, true), None);
         for method in ["ready", "sync", "getState"] {
             assert_eq!(phone.ask(method, &json!({})), Err("config-invalid".to_owned()), "{wrong}");
         }
@@ -246,7 +246,7 @@ fn a_configuration_that_cannot_work_shows_the_built_in_bundle_and_says_why() {
     let mut live = home.setup(&good);
     live.live_reload = true;
     let phone = Shell::open(&live, None);
-    assert_eq!(phone.pilot().start(None), None);
+    assert_eq!(phone.pilot().start(None, true), None);
     assert_eq!(phone.ask("sync", &json!({})).unwrap()["status"], "unavailable");
 }
 
@@ -257,7 +257,7 @@ fn a_store_that_cannot_be_opened_is_no_fault_of_the_configuration_and_tried_agai
     let settings = settings(&home.serve());
     fs::write(home.at("phone"), "in the way").unwrap();
     let phone = home.phone(&settings);
-    assert_eq!(phone.pilot().start(None), None);
+    assert_eq!(phone.pilot().start(None, true), None);
     for method in ["ready", "sync", "getState"] {
         assert_eq!(phone.ask(method, &json!({})), Err("storage".to_owned()));
     }

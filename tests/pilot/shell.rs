@@ -62,7 +62,7 @@ impl Shell {
         match order {
             Order::Show { folder, launch, .. } => {
                 self.shown.lock().unwrap().push(folder);
-                self.pilot().tell(&News::Shown(launch));
+                self.pilot().tell(&News::Shown { launch, alone: false });
                 self.pilot().tell(&News::Navigated);
             }
             Order::Work { job, .. } => self.pilot().work(job),
@@ -83,7 +83,7 @@ impl Shell {
     }
 
     pub fn start(&self, nonce: &str) -> Option<PathBuf> {
-        let folder = self.pilot().start(None);
+        let folder = self.pilot().start(None, true);
         self.shown.lock().unwrap().push(folder.clone());
         self.pilot().tell(&News::Active);
         self.ask("attach", &json!({ "nonce": nonce })).unwrap();

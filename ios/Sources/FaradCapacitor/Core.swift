@@ -34,12 +34,13 @@ final class Core: @unchecked Sendable {
 
     var isLive: Bool { updater != nil }
 
-    /// A web view begins: the folder to begin with. On the main thread.
-    func start(_ plugin: FaradPlugin) -> String? {
+    /// A web view begins: the folder to begin with. On the main thread. `seen` unless the system began
+    /// the app out of sight, for a push message, say: nobody would see a new bundle come up.
+    func start(_ plugin: FaradPlugin, seen: Bool) -> String? {
         lock.sync { self.plugin = plugin }
         let begun = DispatchTime.now()
         // How the last process ended is not to be had here.
-        let start = guarded { try pilot?.start(exit: nil) } ?? nil
+        let start = guarded { try pilot?.start(exit: nil, seen: seen) } ?? nil
         let took = (DispatchTime.now().uptimeNanoseconds - begun.uptimeNanoseconds) / 1000
         Log.farad.info("start decided in \(took, privacy: .public) us")
         starts += 1
@@ -68,8 +69,17 @@ final class Core: @unchecked Sendable {
         guarded { try pilot?.tell(seen: seen) }
     }
 
+    /// WebKit asks about each navigation in its turn, so that the core need take none for granted; and an
+    /// old page that could not be left is loaded over.
     func shown(_ launch: Int64) {
-        guarded { try pilot?.shown(launch: launch) }
+        guarded { try pilot?.shown(launch: launch, alone: false) }
+    }
+
+    /// The process ends when this returns, on the main thread: that it ended out of sight is on disk by then.
+    func end() {
+        tell(.background)
+        // What that led to, and what came of it.
+        for _ in 0..<2 { short.sync {} }
     }
 
     func rendererGone() {

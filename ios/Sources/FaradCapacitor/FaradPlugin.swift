@@ -143,7 +143,7 @@ public class FaradPlugin: CAPPlugin, CAPBridgedPlugin {
     // Pages.
 
     private func begin() {
-        let folder = core.start(self)
+        let folder = core.start(self, seen: UIApplication.shared.applicationState != .background)
         // Switched off, it leaves the folder to whoever wants it.
         if getConfig().getConfigJSON()["enabled"] as? Bool == false { return }
         if serve(folder) { return }
@@ -196,6 +196,7 @@ public class FaradPlugin: CAPPlugin, CAPBridgedPlugin {
             Grace.take()
             plugin.core.tell(.background)
         }
+        on(UIApplication.willTerminateNotification) { plugin, _ in plugin.core.end() }
         // A web view may come late into an app that is in front already.
         if UIApplication.shared.applicationState == .active { core.tell(.active) }
     }

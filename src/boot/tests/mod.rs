@@ -38,7 +38,7 @@ struct World {
     builtin: BuiltinFacts,
     bundles: BTreeMap<BundleId, BundleFacts>,
     damaged: BTreeSet<BundleId>,
-    excused: bool,
+    circumstances: Circumstances,
     tokens: u64,
 }
 
@@ -52,6 +52,7 @@ impl World {
             standing: Standing::Allowed,
             launches: 0,
             excused: false,
+            away: false,
             blocked: false,
         };
         Self {
@@ -60,7 +61,7 @@ impl World {
             builtin: BuiltinFacts { sequence: None, standing: Standing::Allowed },
             bundles: (1..=3).map(|n| (id(n), facts(n))).collect(),
             damaged: BTreeSet::new(),
-            excused: false,
+            circumstances: Circumstances::default(),
             tokens: 0,
         }
     }
@@ -76,7 +77,7 @@ impl World {
             bundles: bundles.clone(),
             max_attempts: 2,
             token: token(self.tokens),
-            excused: self.excused,
+            circumstances: self.circumstances,
             sound: &sound,
         };
         work(&self.record, &facts)
@@ -92,8 +93,12 @@ impl World {
                     (bundle.launches, bundle.excused, bundle.blocked) = (0, false, false);
                 }),
                 Effect::Block(id, _) => change(id, |bundle| bundle.blocked = true),
-                Effect::Mark(id) => change(id, |bundle| bundle.launches += 1),
+                Effect::Mark(id) => change(id, |bundle| {
+                    (bundle.launches, bundle.away) = (bundle.launches + 1, false);
+                }),
                 Effect::Excuse(id) => change(id, |bundle| bundle.excused = true),
+                Effect::Sight(id, true) => change(id, |bundle| bundle.away = true),
+                Effect::Sight(id, false) => change(id, |bundle| bundle.away = false),
                 Effect::ForgetMarks(id) => change(id, |bundle| {
                     (bundle.launches, bundle.excused) = (0, false);
                 }),

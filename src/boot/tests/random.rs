@@ -26,7 +26,8 @@ enum Move {
     Repair,
     LoseRecord,
     Upgrade(u64, Option<u64>),
-    Excuse(bool),
+    Excuse(Circumstances),
+    Sight(bool),
 }
 
 fn moves() -> impl Strategy<Value = Move> {
@@ -54,7 +55,10 @@ fn moves() -> impl Strategy<Value = Move> {
         1 => Just(Move::Repair),
         1 => Just(Move::LoseRecord),
         1 => (1_u64..=2, prop::option::of(0_u64..=4)).prop_map(|(n, s)| Move::Upgrade(n, s)),
-        1 => any::<bool>().prop_map(Move::Excuse),
+        1 => any::<[bool; 3]>().prop_map(|[excused, by_sight, unseen]| {
+            Move::Excuse(Circumstances { excused, by_sight, unseen })
+        }),
+        2 => any::<bool>().prop_map(Move::Sight),
     ]
 }
 
@@ -76,6 +80,10 @@ proptest! {
                     let (plan, again) =
                         world.facts(|record, facts| (start(record, facts), start(record, facts)));
                     prop_assert_eq!(&plan, &again);
+                    if world.circumstances.unseen {
+                        prop_assert_eq!(&plan.launch.token, &None);
+                        prop_assert!(!plan.effects.iter().any(|effect| matches!(effect, Effect::Mark(_))));
+                    }
                     world.carry_out(&plan.effects, plan.record);
                     if let Which::Bundle(id) = plan.launch.which {
                         let facts = &world.bundles[&id];
@@ -155,7 +163,13 @@ proptest! {
                         prop_assert_eq!(world.start().which, Which::Builtin);
                     }
                 }
-                Move::Excuse(excused) => world.excused = excused,
+                Move::Excuse(circumstances) => world.circumstances = circumstances,
+                Move::Sight(away) => {
+                    if let Some(trial) = &world.record.trial {
+                        let token = trial.token.clone();
+                        world.tell(Event::Sight { token, away }).unwrap();
+                    }
+                }
             }
             let record = &world.record;
             let trial = record.trial.as_ref().map(|trial| Which::Bundle(trial.id));

@@ -79,10 +79,76 @@ fn a_user_who_closes_the_app_costs_one_attempt_less_but_only_once() {
     let mut world = World::new();
     world.tell(Event::Staged { id: id(1), hold: false }).unwrap();
     world.start();
-    world.excused = true;
+    world.circumstances.excused = true;
     assert_eq!(world.start().which, bundle(1));
     assert_eq!(world.start().which, bundle(1), "two counted launches, one given back");
     assert_eq!(world.start().which, Which::Builtin);
+}
+
+#[test]
+fn a_launch_that_ends_out_of_sight_costs_one_attempt_less_but_only_once() {
+    let away = |world: &mut World, token: Token, away| world.tell(Event::Sight { token, away });
+    let mut world = World::new();
+    world.tell(Event::Staged { id: id(1), hold: false }).unwrap();
+    for _ in 0..3 {
+        world.circumstances.by_sight = true;
+        let launch = world.start();
+        assert_eq!(launch.which, bundle(1));
+        let token = launch.token.unwrap();
+        for out in [true, false, true] {
+            away(&mut world, token.clone(), out).unwrap();
+        }
+        assert_eq!(away(&mut world, super::token(99), true), Err(Refusal::StaleToken));
+    }
+    assert_eq!(world.start().which, Which::Builtin);
+}
+
+#[test]
+fn a_launch_that_was_in_sight_or_is_known_to_have_crashed_is_not_excused() {
+    for (out, by_sight) in [(false, true), (true, false)] {
+        let mut world = World::new();
+        world.circumstances.by_sight = by_sight;
+        world.tell(Event::Staged { id: id(1), hold: false }).unwrap();
+        for _ in 0..2 {
+            let token = world.start().token.unwrap();
+            world.tell(Event::Sight { token: token.clone(), away: true }).unwrap();
+            world.tell(Event::Sight { token, away: out }).unwrap();
+        }
+        assert_eq!(world.start().which, Which::Builtin, "{out} {by_sight}");
+    }
+}
+
+#[test]
+fn a_launch_begins_in_sight_whatever_was_known_of_the_one_before() {
+    let mut world = World::new();
+    world.circumstances.by_sight = true;
+    world.tell(Event::Staged { id: id(1), hold: false }).unwrap();
+    let token = world.start().token.unwrap();
+    world.tell(Event::Sight { token, away: true }).unwrap();
+    assert_eq!(world.start().which, bundle(1));
+    assert!(!world.bundles[&id(1)].away);
+}
+
+#[test]
+fn a_start_that_nobody_sees_tries_nothing_and_counts_nothing() {
+    let mut world = World::new();
+    world.install(1);
+    world.tell(Event::Staged { id: id(2), hold: false }).unwrap();
+    world.circumstances.unseen = true;
+    for _ in 0..3 {
+        assert_eq!(world.start().which, bundle(1));
+        assert_eq!(world.record.next, Some(bundle(2)));
+    }
+    world.circumstances.unseen = false;
+    for _ in 0..2 {
+        assert_eq!(world.start().which, bundle(2));
+        world.circumstances.unseen = true;
+        assert_eq!(world.start().which, bundle(1), "a second launch waits, too");
+        world.circumstances.unseen = false;
+    }
+    assert_eq!(world.bundles[&id(2)].launches, 2);
+    assert_eq!(world.start().which, bundle(1));
+    assert!(world.bundles[&id(2)].blocked);
 }
 
 #[test]

@@ -23,6 +23,8 @@ pub(super) struct Device {
     pub(super) early_crashes: u32,
     /// How often its files were hashed again.
     pub(super) rechecks: u32,
+    /// Nobody sees the launch on trial.
+    pub(super) away: bool,
     /// So many confirmations meet another change of state.
     pub(super) busy: u32,
     /// The next job fails with this.
@@ -30,7 +32,16 @@ pub(super) struct Device {
 }
 
 impl Device {
+    /// A start that tries nothing.
+    fn boot_stable(&mut self) -> Decided {
+        let waits = (self.next.take(), self.trial.take(), self.away);
+        let decided = self.boot();
+        (self.next, self.trial, self.away) = waits;
+        decided
+    }
+
     pub(super) fn boot(&mut self) -> Decided {
+        self.away = false;
         if let Some(next) = self.next.take() {
             if next == BUILTIN {
                 (self.confirmed, self.trial, self.previous) = (BUILTIN, None, None);
@@ -94,15 +105,22 @@ impl Device {
         let failing = self.failing.take();
         let or = |done: Done| (Vec::new(), done);
         match job {
-            Job::Start { excused, .. } => {
+            Job::Start { circumstances, .. } => {
+                let Circumstances { excused, by_sight, unseen } = circumstances;
                 if let Some((_, launches, _)) = &mut self.trial
-                    && excused
+                    && (excused || (by_sight && self.away))
                     && !self.excused
                 {
                     *launches -= 1;
                     self.excused = true;
                 }
-                or(Done::Started(self.boot()))
+                or(Done::Started(if unseen { self.boot_stable() } else { self.boot() }))
+            }
+            Job::Sight { token, away } => {
+                if self.trial.as_ref().is_some_and(|trial| trial.2 == token) {
+                    self.away = away;
+                }
+                or(Done::Noted)
             }
             Job::Switch(why) => {
                 let waits = match &why {
@@ -115,6 +133,7 @@ impl Device {
                         true
                     }
                     Switch::Failed => true,
+                    Switch::Seen => self.next.is_some() || self.trial.is_some(),
                 };
                 // What a failure leads to is decided without a step that may fail.
                 let failing = failing.filter(|_| why != Switch::Failed);

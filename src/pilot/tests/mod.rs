@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use self::shell::Shell;
 use super::*;
-use crate::boot::{Reason, Which};
+use crate::boot::{Circumstances, Reason, Which};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::id::BundleId;
@@ -64,7 +64,7 @@ fn on_trial(settings: Value) -> Shell {
 fn an_idle_plugin_answers_as_in_a_browser() {
     for idle in [Idle::LiveReload, Idle::Disabled] {
         let mut shell = Shell::with(None, Some(idle));
-        shell.on(Event::Start(None));
+        shell.on(Event::Start { exit: None, seen: true });
         shell.on(Event::Active);
         shell.on(Event::Background);
         for method in METHODS {
@@ -84,7 +84,7 @@ fn an_idle_plugin_answers_as_in_a_browser() {
 #[test]
 fn a_configuration_that_cannot_work_is_told_to_every_call() {
     let mut shell = Shell::with(None, Some(Idle::Invalid("no url".to_owned())));
-    shell.on(Event::Start(None));
+    shell.on(Event::Start { exit: None, seen: true });
     assert_eq!(shell.shown, [None]);
     for method in ["ready", "sync", "getState", "attach", "noSuchMethod"] {
         assert_eq!(shell.answer(method, json!({})), Err("config-invalid"));

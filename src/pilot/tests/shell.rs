@@ -24,6 +24,8 @@ pub(super) struct Shell {
     pub(super) waits: Option<(u64, Option<PathBuf>)>,
     /// Old pages go at once.
     pub(super) blanks: bool,
+    /// Of those that went nothing comes up any more.
+    pub(super) alone: bool,
 }
 
 impl Shell {
@@ -57,6 +59,7 @@ impl Shell {
             navigates: true,
             waits: None,
             blanks: true,
+            alone: false,
         }
     }
 
@@ -107,7 +110,7 @@ impl Shell {
     pub(super) fn blank(&mut self) {
         let Some((launch, folder)) = self.waits.take() else { return };
         self.shown.push(folder);
-        self.on(Event::Shown(launch));
+        self.on(Event::Shown { launch, alone: self.alone });
         if self.navigates {
             self.on(Event::Navigated);
         }
@@ -153,7 +156,7 @@ impl Shell {
 
     /// Starts, and loads a page that attaches as `nonce`.
     pub(super) fn start(&mut self, nonce: &str) {
-        self.on(Event::Start(None));
+        self.on(Event::Start { exit: None, seen: true });
         self.on(Event::Active);
         self.answer("attach", json!({ "nonce": nonce })).unwrap();
     }

@@ -183,7 +183,7 @@ impl Shell {
             Platform::Ios => self.settings.persisted(),
             Platform::Android => None,
         };
-        let folder = self.pilot.start(None);
+        let folder = self.pilot.start(None, true);
         self.steps.step(if folder.is_some() { "decided: a bundle" } else { "decided: built-in" });
         let (devtools, platform) = (Arc::clone(&self.devtools), self.app.platform);
         let webview = WebView::open(devtools, session, platform, &self.script, self.app.origin());
@@ -352,7 +352,7 @@ impl Shell {
             return;
         }
         self.server.serve(showing.files);
-        self.pilot.tell(&News::Shown(showing.launch));
+        self.pilot.tell(&News::Shown { launch: showing.launch, alone: false });
         webview.load(&showing.address);
         self.steps.step("shown");
     }

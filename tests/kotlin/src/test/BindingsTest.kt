@@ -145,7 +145,7 @@ class BindingsTest {
             override fun log(level: LogLevel, line: String) = throw IllegalStateException("a bug")
         }
         pilot = Pilot.open(setup("http://127.0.0.1:9"), shell, null)
-        assertNull(pilot.start(null).folder)
+        assertNull(pilot.start(null, true).folder)
         pilot.call("1", "attach", """{"nonce":"page"}""")
         val answer = orders.filterIsInstance<Order.Resolve>().find { it.call == "2" }
         assertNotNull(orders.toString(), answer)

@@ -131,6 +131,14 @@ class DepartureTest {
         assertEquals(1, phone.activity.recreated)
     }
 
+    @Test fun `a page may attach before the web view's word that it began`() {
+        val phone = leaving()
+        repeat(2) { phone.bridge.onWebView { it.arrive() } }
+        assertEquals("1.0.0", phone.page)
+        phone.bridge.onWebView { it.arrive(told = false) }
+        phone.ready("new")
+    }
+
     @Test fun `nobody is left at an empty page by a word that never comes`() {
         val phone = leaving()
         repeat(2) {

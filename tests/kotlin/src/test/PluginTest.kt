@@ -142,6 +142,22 @@ class PluginTest {
         assertEquals("built in", phone.page)
     }
 
+    @Test fun `before Android 11 a launch that ends out of sight is given back, once`() {
+        Build.VERSION.SDK_INT = 29
+        val phone = Phone(shop, shop.settings()).start()
+        phone.ask("sync")
+        repeat(3) {
+            phone.start()
+            assertEquals("1.0.0", phone.page)
+            phone.bridge.pause()
+            phone.bridge.stop()
+            // Answered after what is written down.
+            phone.ask("getState")
+        }
+        phone.start()
+        assertEquals("built in", phone.page)
+    }
+
     @Test fun `a confirmed bundle that crashes early three times rests`() {
         val phone = Phone(shop, shop.settings()).start()
         phone.ask("sync")

@@ -82,7 +82,7 @@ object Startup {
         // The bindings, the library, its checksums, and the pilot.
         val pilot = Pilot.open(setup, shell, null)
         mark()
-        val start = pilot.start(null)
+        val start = pilot.start(null, true)
         mark()
         check(start.folder != null) { "no bundle is confirmed in $home" }
         println(marks.zipWithNext { from, to -> (to - from) / 1000 }.joinToString(" "))

@@ -24,6 +24,8 @@ public final class UIApplication {
     public static let didEnterBackgroundNotification =
         Notification.Name("UIApplicationDidEnterBackgroundNotification")
 
+    public static let willTerminateNotification = Notification.Name("UIApplicationWillTerminateNotification")
+
     public private(set) var applicationState = State.inactive
     /// Background tasks that run.
     public private(set) var tasks: Set<UIBackgroundTaskIdentifier> = []
@@ -40,6 +42,16 @@ public final class UIApplication {
 
     public func endBackgroundTask(_ identifier: UIBackgroundTaskIdentifier) {
         precondition(tasks.remove(identifier) != nil, "a task ends once")
+    }
+
+    /// A process begins so; nobody is there to be told.
+    public func begin(_ state: State) {
+        applicationState = state
+    }
+
+    /// The system ends the app, and says so.
+    public func terminate() {
+        NotificationCenter.default.post(name: UIApplication.willTerminateNotification, object: nil)
     }
 
     /// What the system tells.

@@ -111,19 +111,19 @@ final class Phone {
     var library: URL { home.appendingPathComponent("Library") }
     var view: WKWebView { bridge.webView! }
 
-    /// A new process, and the app in front.
+    /// A new process, and the app in front; or begun out of sight, for a push message.
     @discardableResult
-    func start() -> Phone {
+    func start(seen: Bool = true) -> Phone {
         Core.forgetAll()
         App.main = App(
             resources: home.appendingPathComponent("App.app"),
             info: ["CFBundleVersion": build, "CFBundleShortVersionString": "1.0"],
             bundleId: "com.example.shop.debug", support: support, library: library)
-        UIApplication.shared.become(.inactive)
+        UIApplication.shared.begin(seen ? .inactive : .background)
         bridge = CapacitorBridge(
             web: web ?? App.main.web, plugins: ["Farad": settings], server: server, startPath: startPath,
             types: [FaradPlugin.self])
-        UIApplication.shared.become(.active)
+        if seen { UIApplication.shared.become(.active) }
         settle()
         return self
     }

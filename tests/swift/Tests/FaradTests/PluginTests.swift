@@ -94,6 +94,42 @@ final class PluginTests: XCTestCase {
         XCTAssertEqual(try phone.ask("sync")["status"] as? String, "blocked")
     }
 
+    func testAStartThatNobodySeesTriesNothingAndTheFirstLookBeginsWhatWaits() throws {
+        let shop = try Shop()
+        try shop.release("1.0.0")
+        let phone = try Phone(shop, settings(shop)).start()
+        try phone.ask("sync")
+        for _ in 0..<3 { XCTAssertEqual(phone.start(seen: false).page, "built in") }
+        phone.replaced { UIApplication.shared.become(.active) }
+        XCTAssertEqual(phone.page, "1.0.0")
+        XCTAssertEqual(phone.start(seen: false).page, "built in", "its second launch waits, too")
+        phone.replaced { UIApplication.shared.become(.active) }
+        XCTAssertEqual(version(try phone.ready("page")["current"]), "1.0.0")
+        XCTAssertEqual(phone.start(seen: false).page, "1.0.0")
+    }
+
+    func testALaunchThatEndsOutOfSightIsGivenBackOnce() throws {
+        let ends: [(Phone) throws -> Void] = [
+            { phone in
+                UIApplication.shared.become(.background)
+                // Answered after what is written down.
+                try phone.ask("getState")
+            },
+            { _ in UIApplication.shared.terminate() },
+        ]
+        for end in ends {
+            let shop = try Shop()
+            try shop.release("1.0.0")
+            let phone = try Phone(shop, settings(shop)).start()
+            try phone.ask("sync")
+            for _ in 0..<3 {
+                XCTAssertEqual(phone.start().page, "1.0.0")
+                try end(phone)
+            }
+            XCTAssertEqual(phone.start().page, "built in")
+        }
+    }
+
     func testARendererThatDiesInFrontEndsTheLaunch() throws {
         let shop = try Shop()
         try shop.release("1.0.0")

@@ -860,9 +860,9 @@ internal object UniffiLib {
     ): Unit
     external fun uniffi_farad_fn_method_pilot_renderer_gone(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus, 
     ): Unit
-    external fun uniffi_farad_fn_method_pilot_shown(`ptr`: Long,`launch`: Long,uniffi_out_err: UniffiRustCallStatus, 
+    external fun uniffi_farad_fn_method_pilot_shown(`ptr`: Long,`launch`: Long,`alone`: Byte,uniffi_out_err: UniffiRustCallStatus, 
     ): Unit
-    external fun uniffi_farad_fn_method_pilot_start(`ptr`: Long,`exit`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus, 
+    external fun uniffi_farad_fn_method_pilot_start(`ptr`: Long,`exit`: RustBuffer.ByValue,`seen`: Byte,uniffi_out_err: UniffiRustCallStatus, 
     ): RustBuffer.ByValue
     external fun uniffi_farad_fn_method_pilot_tell(`ptr`: Long,`seen`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus, 
     ): Unit
@@ -1057,10 +1057,10 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_farad_checksum_method_pilot_renderer_gone() and 0xFFFF) != 55499) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_farad_checksum_method_pilot_shown() and 0xFFFF) != 39003) {
+    if ((lib.uniffi_farad_checksum_method_pilot_shown() and 0xFFFF) != 22136) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_farad_checksum_method_pilot_start() and 0xFFFF) != 54445) {
+    if ((lib.uniffi_farad_checksum_method_pilot_start() and 0xFFFF) != 43131) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_farad_checksum_method_pilot_tell() and 0xFFFF) != 4216) {
@@ -2478,16 +2478,17 @@ public interface PilotInterface {
     
     /**
      * The old page is gone, and the folder of the `Show` for this launch is served. To be called in
-     * the order in which navigations are told and pages call. Does no work; may be called on any
-     * thread.
+     * the order in which pages call. `alone` if nothing that the old page began may come up any more;
+     * else navigations, too, must be told in that order. Does no work; may be called on any thread.
      */
-    fun `shown`(`launch`: kotlin.Long)
+    fun `shown`(`launch`: kotlin.Long, `alone`: kotlin.Boolean)
     
     /**
-     * A web view is being made: which folder its first load is of. Blocks about a millisecond; may
-     * be called on the main thread.
+     * A web view is being made: which folder its first load is of. `seen` unless the app is out of
+     * sight, begun by a push message, say; nothing is tried then before `Active`. Blocks about a
+     * millisecond; may be called on the main thread.
      */
-    fun `start`(`exit`: Exit?): Start
+    fun `start`(`exit`: Exit?, `seen`: kotlin.Boolean): Start
     
     /**
      * Something happened. Does no work; may be called on any thread.
@@ -2655,17 +2656,18 @@ open class Pilot: Disposable, AutoCloseable, PilotInterface
     
     /**
      * The old page is gone, and the folder of the `Show` for this launch is served. To be called in
-     * the order in which navigations are told and pages call. Does no work; may be called on any
-     * thread.
+     * the order in which pages call. `alone` if nothing that the old page began may come up any more;
+     * else navigations, too, must be told in that order. Does no work; may be called on any thread.
      */
-    @Throws(FaradException::class)override fun `shown`(`launch`: kotlin.Long)
+    @Throws(FaradException::class)override fun `shown`(`launch`: kotlin.Long, `alone`: kotlin.Boolean)
         = 
     callWithHandle {
     uniffiRustCallWithError(FaradException) { _status ->
     UniffiLib.uniffi_farad_fn_method_pilot_shown(
         it,
         
-        FfiConverterLong.lower(`launch`),_status)
+        FfiConverterLong.lower(`launch`),
+        FfiConverterBoolean.lower(`alone`),_status)
 }
     }
     
@@ -2673,17 +2675,19 @@ open class Pilot: Disposable, AutoCloseable, PilotInterface
 
     
     /**
-     * A web view is being made: which folder its first load is of. Blocks about a millisecond; may
-     * be called on the main thread.
+     * A web view is being made: which folder its first load is of. `seen` unless the app is out of
+     * sight, begun by a push message, say; nothing is tried then before `Active`. Blocks about a
+     * millisecond; may be called on the main thread.
      */
-    @Throws(FaradException::class)override fun `start`(`exit`: Exit?): Start {
+    @Throws(FaradException::class)override fun `start`(`exit`: Exit?, `seen`: kotlin.Boolean): Start {
             return FfiConverterTypeStart.lift(
     callWithHandle {
     uniffiRustCallWithError(FaradException) { _status ->
     UniffiLib.uniffi_farad_fn_method_pilot_start(
         it,
         
-        FfiConverterOptionalTypeExit.lower(`exit`),_status)
+        FfiConverterOptionalTypeExit.lower(`exit`),
+        FfiConverterBoolean.lower(`seen`),_status)
 }
     }
     )

@@ -49,7 +49,8 @@ internal class Core private constructor(private val context: Context, setup: Set
         val begun = SystemClock.elapsedRealtimeNanos()
         // Within a process the end of the last one is known already.
         val exit = if (starts++ == 0) Exits.last(context) else null
-        val folder = guarded { pilot.start(exit).folder }
+        // A process that nobody sees (begun for a push message, say) has no activity, and begins no web view.
+        val folder = guarded { pilot.start(exit, true).folder }
         Log.i(TAG, "start decided in ${(SystemClock.elapsedRealtimeNanos() - begun) / 1000} us")
         if (starts == 1 && isLive()) short.execute { Leftovers.remove(context) }
         return folder
@@ -70,8 +71,9 @@ internal class Core private constructor(private val context: Context, setup: Set
         guarded { pilot.tell(seen) }
     }
 
+    /** Nothing of the old page's may come up any more: `Departure` has seen to that. */
     fun shown(launch: Long) {
-        guarded { pilot.shown(launch) }
+        guarded { pilot.shown(launch, true) }
     }
 
     fun rendererGone() {
