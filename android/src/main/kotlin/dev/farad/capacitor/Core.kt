@@ -33,7 +33,10 @@ internal class Core private constructor(private val context: Context, setup: Set
     private val short = Executors.newSingleThreadExecutor { Thread(it, "farad-store") }
     private val long = Executors.newSingleThreadExecutor { Thread(it, "farad-sync") }
 
+    /** Who speaks for the process: the plugin of the newest web view, or of one that came back since. */
     @Volatile private var plugin: FaradPlugin? = null
+    /** What that one shows; null is the built-in bundle. */
+    @Volatile private var shows: String? = null
     private var starts = 0
 
     private val pilot: Pilot = Pilot.open(setup, this, Farad.openingKeys)
@@ -51,6 +54,7 @@ internal class Core private constructor(private val context: Context, setup: Set
         val exit = if (starts++ == 0) Exits.last(context) else null
         // A process that nobody sees (begun for a push message, say) has no activity, and begins no web view.
         val folder = guarded { pilot.start(exit, true).folder }
+        shows = folder
         Log.i(TAG, "start decided in ${(SystemClock.elapsedRealtimeNanos() - begun) / 1000} us")
         if (starts == 1 && isLive()) short.execute { Leftovers.remove(context) }
         return folder
@@ -61,23 +65,40 @@ internal class Core private constructor(private val context: Context, setup: Set
         if (this.plugin === plugin) this.plugin = null
     }
 
-    fun call(call: PluginCall) {
+    // Android stops a screen after the one that takes its place has begun, and may bring it back: of all
+    // that are there one speaks, and what the others see says nothing of the app.
+
+    fun isSpeaker(plugin: FaradPlugin): Boolean = this.plugin === plugin
+
+    /** A screen begins or comes back, and shows [folder]; whether it speaks from now on. */
+    fun takeUp(plugin: FaradPlugin, folder: String?): Boolean {
+        if (folder == shows) this.plugin = plugin
+        return isSpeaker(plugin)
+    }
+
+    fun call(sender: FaradPlugin, call: PluginCall) {
+        // Its page came from an earlier launch than the one that runs, whenever it says so.
+        if (isLive() && !isSpeaker(sender) && call.methodName in OF_A_PAGE) {
+            return refuse(call, "stale-token", "another screen has taken the place of this page's", "call")
+        }
         val id = lastCall.incrementAndGet().toString()
         calls[id] = call
         guarded { pilot.call(id, call.methodName, call.data.toString()) }
     }
 
-    fun tell(seen: Seen) {
-        guarded { pilot.tell(seen) }
+    fun tell(sender: FaradPlugin, seen: Seen) {
+        if (isSpeaker(sender)) guarded { pilot.tell(seen) }
     }
 
     /** Nothing of the old page's may come up any more: `Departure` has seen to that. */
-    fun shown(launch: Long) {
+    fun shown(sender: FaradPlugin, folder: String?, launch: Long) {
+        if (!isSpeaker(sender)) return
+        shows = folder
         guarded { pilot.shown(launch, true) }
     }
 
-    fun rendererGone() {
-        guarded { pilot.rendererGone() }
+    fun rendererGone(sender: FaradPlugin) {
+        if (isSpeaker(sender)) guarded { pilot.rendererGone() }
     }
 
     // The shell, as the core calls it.
@@ -135,6 +156,12 @@ internal class Core private constructor(private val context: Context, setup: Set
 
     companion object {
         private const val TAG = "Farad"
+        /** Calls by which a page speaks for its own launch. */
+        private val OF_A_PAGE = setOf("attach", "ready", "reportFailure")
+
+        /** Refuses a call in the core's place. */
+        fun refuse(call: PluginCall, code: String, text: String, stage: String) =
+            call.reject(text, code, JSObject().put("stage", stage).put("retryable", false))
 
         private var instance: Core? = null
 

@@ -52,7 +52,7 @@ class FaradPlugin : Plugin() {
 
     override fun handleOnStart() {
         inSight = true
-        if (lost) return recreate()
+        if (lost || core?.takeUp(this, begun) == false) return recreate()
         if (listening) return
         listening = true
         // Only now: a listener that is added in load() is dropped when the bridge is complete.
@@ -77,11 +77,11 @@ class FaradPlugin : Plugin() {
     }
 
     private fun tell(seen: Seen) {
-        core?.tell(seen)
+        core?.tell(this, seen)
     }
 
     private fun pass(call: PluginCall) {
-        core?.call(call) ?: call.unavailable("the core does not run on this phone")
+        core?.call(this, call) ?: call.unavailable("the core does not run on this phone")
     }
 
     @PluginMethod fun attach(call: PluginCall) = pass(call)
@@ -124,7 +124,7 @@ class FaradPlugin : Plugin() {
             begun = folder
             if (folder == null) bridge.localServer.hostAssets(Bridge.DEFAULT_WEB_ASSET_DIR)
             else bridge.localServer.hostFiles(folder)
-            inOrder { core?.shown(launch) }
+            inOrder { core?.shown(this, folder, launch) }
             bridge.webView.loadUrl(if (isServed(address, folder)) address else bridge.appUrl)
         }
     }
@@ -164,8 +164,9 @@ class FaradPlugin : Plugin() {
     }
 
     /**
-     * Runs in the order in which this thread and calls of pages come. A page's call waits in the same
-     * queue, so that it is judged by the navigation it came before or after.
+     * Runs in the order in which this thread and calls of pages come. With Capacitor's legacy bridge those
+     * come past this thread: the new page's, perhaps, before the word that it began, but none of the old
+     * page's after it went.
      */
     private fun inOrder(what: () -> Unit) = bridge.execute(what)
 
@@ -217,7 +218,9 @@ class FaradPlugin : Plugin() {
             when {
                 // It was ended because its page could not be left.
                 known -> recreate()
-                detail.didCrash() -> core.rendererGone()
+                // All web views of an app share it: the one that is shown has told of it.
+                !core.isSpeaker(this@FaradPlugin) -> if (inSight) recreate()
+                detail.didCrash() -> core.rendererGone(this@FaradPlugin)
                 // Memory was needed elsewhere: nothing that the bundle did. One that is out of sight
                 // waits until somebody looks: made anew at once, it would be taken again.
                 inSight -> recreate()
