@@ -4,6 +4,8 @@ class Bundle {
     fun putString(key: String, value: String) = Unit
 }
 
+class Message
+
 object Build {
     object VERSION {
         @JvmField var SDK_INT = 36

@@ -15,6 +15,12 @@ class WebView {
     /** While it is set, what is asked for is on its way, and no more. */
     @JvmField @Volatile var slow = false
 
+    /** The page asks the user before it is left, by a `beforeunload` of its own. */
+    @JvmField @Volatile var asksFirst = false
+    /** How often the user was asked: a question nobody answers. */
+    @JvmField @Volatile var asked = 0
+    @Volatile var webChromeClient: WebChromeClient? = null
+
     /** Its renderer, on systems that have a name for it. */
     @JvmField var webViewRenderProcess: WebViewRenderProcess? = WebViewRenderProcess()
 
@@ -34,9 +40,24 @@ class WebView {
     }
 
     private fun load(url: String) {
+        if (asksFirst && !mayLeave()) return
         pending = url
         if (!url.startsWith("about:")) loads.add(url)
         if (!slow) post { arrive() }
+    }
+
+    /** Whether the page lets itself be left. A client that does not see to the question has the user asked. */
+    private fun mayLeave(): Boolean {
+        val result = JsResult()
+        val answered = webChromeClient?.onJsBeforeUnload(this, entries.last(), "", result) == true
+        if (!answered) asked++
+        return answered && result.confirmed
+    }
+
+    @Synchronized
+    fun evaluateJavascript(script: String, @Suppress("UNUSED_PARAMETER") then: ValueCallback<String>?) {
+        // There is no JavaScript here: taken at its word.
+        if ("beforeunload" in script) asksFirst = false
     }
 
     /** What is on its way stands. */
@@ -56,6 +77,7 @@ class WebView {
 
     private fun stand(url: String, told: Boolean) {
         synchronized(this) { entries.add(url) }
+        asksFirst = false
         if (told) onLoad(url)
     }
 

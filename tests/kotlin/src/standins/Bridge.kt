@@ -7,6 +7,7 @@ package com.getcapacitor
 import android.content.Context
 import android.content.Intent
 import android.webkit.RenderProcessGoneDetail
+import android.webkit.WebChromeClient
 import android.webkit.WebView
 import androidx.activity.result.ActivityResultCallback
 import androidx.activity.result.ActivityResultLauncher
@@ -61,6 +62,7 @@ class Bridge(
                 listeners.toList().forEach { listener -> listener.onPageStarted(webView) }
                 listeners.toList().forEach { listener -> listener.onPageLoaded(webView) }
             }
+            webView.webChromeClient = BridgeWebChromeClient()
             webView.loadUrl(appUrl)
             listeners = ArrayList()
         }
@@ -167,6 +169,9 @@ class Bridge(
         const val DEFAULT_WEB_ASSET_DIR = "public"
     }
 }
+
+/** Has no word about pages that ask before they are left. */
+class BridgeWebChromeClient : WebChromeClient()
 
 class WebViewLocalServer {
     @Volatile var basePath = Bridge.DEFAULT_WEB_ASSET_DIR

@@ -3,6 +3,7 @@ package dev.farad.tests
 import android.os.Build
 import org.junit.After
 import org.junit.Assert.assertEquals
+import org.junit.Assert.assertSame
 import org.junit.Assert.assertTrue
 import org.junit.Before
 import org.junit.Test
@@ -129,6 +130,28 @@ class DepartureTest {
         phone.bridge.settle()
         assertEquals(0, phone.bridge.webView.webViewRenderProcess!!.terminated)
         assertEquals(1, phone.activity.recreated)
+    }
+
+    @Test fun `a page that asks before it is left is left without asking`() {
+        val phone = Phone(shop, shop.settings()).start()
+        phone.ask("sync")
+        val webView = phone.bridge.webView
+        val own = webView.webChromeClient
+        webView.asksFirst = true
+        phone.replaced { phone.ask("apply") }
+        assertEquals(0, webView.asked)
+        assertEquals("1.0.0", phone.page)
+        assertSame("Capacitor's is there again", own, webView.webChromeClient)
+    }
+
+    @Test fun `before Android 8, too, a page that asks before it is left is left without asking`() {
+        Build.VERSION.SDK_INT = 25
+        val phone = Phone(shop, shop.settings()).start()
+        phone.ask("sync")
+        phone.bridge.webView.asksFirst = true
+        phone.replaced { phone.ask("apply") }
+        assertEquals(0, phone.bridge.webView.asked)
+        assertEquals("1.0.0", phone.page)
     }
 
     @Test fun `a page may attach before the web view's word that it began`() {

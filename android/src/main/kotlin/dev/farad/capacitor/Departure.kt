@@ -7,8 +7,10 @@
 
 package dev.farad.capacitor
 
+import android.os.Build
 import android.util.Log
 import android.webkit.WebBackForwardList
+import android.webkit.WebChromeClient
 import android.webkit.WebView
 
 /**
@@ -38,6 +40,7 @@ internal class Departure(private val webView: WebView, private val stuck: (hangs
      */
     fun leave(launch: Long, address: String, keepRoute: Boolean, then: (String) -> Unit) {
         val noted = leaving?.takeIf { keepRoute }?.address
+        silence()
         again(Leaving(launch, noted ?: address, then).also { leaving = it })
     }
 
@@ -45,8 +48,26 @@ internal class Departure(private val webView: WebView, private val stuck: (hangs
     fun look() = look(patient = true)
 
     /** The web view is dead, or about to be. */
-    fun cancel() {
+    fun cancel() = end()
+
+    private fun end() {
         leaving = null
+        speak()
+    }
+
+    /**
+     * A page's `beforeunload` would have the user asked whether to stay, once for each empty document, and
+     * the page's end be taken for a hang meanwhile. What goes with the page is for `beforeReload`.
+     */
+    private fun silence() {
+        if (Build.VERSION.SDK_INT < 26) return webView.evaluateJavascript(SILENCE, null)
+        val client = webView.webChromeClient
+        if (client !is Unasked) webView.webChromeClient = Unasked(client ?: WebChromeClient())
+    }
+
+    private fun speak() {
+        if (Build.VERSION.SDK_INT < 26) return
+        (webView.webChromeClient as? Unasked)?.let { webView.webChromeClient = it.next }
     }
 
     /**
@@ -59,7 +80,7 @@ internal class Departure(private val webView: WebView, private val stuck: (hangs
         val standing = pages.currentItem?.url
         when {
             standing == leaving.blank() && before(pages) == leaving.blank(leaving.asked - 1) -> {
-                this.leaving = null
+                end()
                 leaving.then(leaving.address)
             }
             standing != leaving.blank() && webView.url == leaving.blank() && patient -> Unit
@@ -69,7 +90,7 @@ internal class Departure(private val webView: WebView, private val stuck: (hangs
     }
 
     private fun giveUp(hangs: Boolean) {
-        leaving = null
+        end()
         Log.w("Farad", "the old page cannot be left: the web view is made anew")
         stuck(hangs)
     }
@@ -102,6 +123,9 @@ internal class Departure(private val webView: WebView, private val stuck: (hangs
     companion object {
         /** Empty documents. Neither Capacitor's bridge nor any page's script is in them. */
         private const val BLANK = "about:blank?farad-"
+        /** For systems that do not tell a web view's client. What a page added as this does, and before it, still asks. */
+        private const val SILENCE =
+            "onbeforeunload=null;addEventListener('beforeunload',e=>e.stopImmediatePropagation(),true)"
         /** Two are needed; a page that keeps loading itself spoils each. */
         private const val TRIES = 8
         /** A page that has not gone after so many is not busy but stuck. */
