@@ -158,6 +158,24 @@ class PluginTest {
         assertEquals("built in", phone.page)
     }
 
+    @Test fun `the end of a process that had no web view says nothing of the one before it`() {
+        val phone = Phone(shop, shop.settings()).start()
+        phone.ask("sync")
+        repeat(2) {
+            phone.start()
+            assertEquals("1.0.0", phone.page)
+            val note = phone.activity.activities.summary
+            val now = System.currentTimeMillis()
+            phone.activity.activities.ends = listOf(
+                // Begun for a message, and not needed any more.
+                ApplicationExitInfo(ApplicationExitInfo.REASON_LOW_MEMORY, 0, now, APP, null),
+                ApplicationExitInfo(ApplicationExitInfo.REASON_CRASH, 0, now, APP, note),
+            )
+        }
+        phone.start()
+        assertEquals("both launches crashed", "built in", phone.page)
+    }
+
     @Test fun `a confirmed bundle that crashes early three times rests`() {
         val phone = Phone(shop, shop.settings()).start()
         phone.ask("sync")

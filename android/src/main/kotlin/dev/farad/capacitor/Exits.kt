@@ -12,15 +12,21 @@ import dev.farad.core.ExitReason
 
 internal object Exits {
     private const val SIGKILL = 9
-    /** The app may have other processes, whose ends come in between. */
-    private const val LOOK_BACK = 8
+    /** The app may have other processes, whose ends come in between; the system remembers no more. */
+    private const val LOOK_BACK = 16
+    /** How the core's notes begin: their version. */
+    private const val OURS = "1 "
 
-    /** The end of the app's last main process, where the system tells. */
+    /**
+     * The end of the app's last main process that had a web view, where the system tells. Others (begun by
+     * a message or for a job) leave no note.
+     */
     fun last(context: Context): Exit? {
         if (Build.VERSION.SDK_INT < 30) return null
         return try {
             val ends = manager(context).getHistoricalProcessExitReasons(null, 0, LOOK_BACK)
-            ends.firstOrNull { it.processName == context.applicationInfo.processName }?.let {
+            val main = context.applicationInfo.processName
+            ends.firstOrNull { it.processName == main && note(it).startsWith(OURS) }?.let {
                 Exit(reason(it.reason, it.status), it.timestamp, note(it))
             }
         } catch (error: RuntimeException) {
