@@ -295,7 +295,10 @@ class PluginTest {
             Core.make = make
         }
         assertEquals("built in", phone.page)
-        assertEquals("UNAVAILABLE", phone.refusal("sync").code)
+        val refusal = phone.refusal("sync")
+        assertEquals("config-invalid", refusal.code)
+        assertEquals("config", refusal.data.getString("stage"))
+        assertFalse(refusal.data.getBoolean("retryable"))
         phone.bridge.pause()
         phone.bridge.stop()
         assertFalse(phone.bridge.rendererGone(crashed = true))

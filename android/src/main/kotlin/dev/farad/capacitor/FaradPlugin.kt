@@ -81,7 +81,8 @@ class FaradPlugin : Plugin() {
     }
 
     private fun pass(call: PluginCall) {
-        core?.call(this, call) ?: call.unavailable("the core does not run on this phone")
+        core?.call(this, call)
+            ?: Core.refuse(call, "config-invalid", "the app has no core for this phone's processor", "config")
     }
 
     @PluginMethod fun attach(call: PluginCall) = pass(call)
