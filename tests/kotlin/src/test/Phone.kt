@@ -63,7 +63,7 @@ class Shop : AutoCloseable {
 }
 
 /** A phone with one app on it; its process ends and starts as often as a test likes. */
-class Phone(private val shop: Shop, private val settings: JSONObject?, var serverUrl: String? = null) {
+class Phone(private val shop: Shop, var settings: JSONObject?, var serverUrl: String? = null) {
     val home = File(shop.home, "phone").apply { mkdirs() }
     val activity = AppCompatActivity(home)
     lateinit var bridge: Bridge

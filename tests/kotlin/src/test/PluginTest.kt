@@ -320,6 +320,16 @@ class PluginTest {
         assertEquals("unavailable", phone.ask("sync").getString("status"))
     }
 
+    @Test fun `switched off, it leaves no bundle of its own behind`() {
+        val phone = Phone(shop, shop.settings()).start()
+        phone.ask("sync")
+        phone.start().ready("page")
+        assertEquals("1.0.0", phone.page)
+        phone.settings = JSONObject().put("enabled", false)
+        phone.start()
+        assertEquals("built in", phone.page)
+    }
+
     @Test fun `what native code may ask for, no page can`() {
         val phone = Phone(shop, shop.settings()).start()
         phone.ask("sync")

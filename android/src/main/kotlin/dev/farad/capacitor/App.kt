@@ -37,7 +37,7 @@ internal class App(private val context: Context) {
             nativeVersion = versionName,
             built = 0,
             // No backup takes it to another phone.
-            home = File(context.noBackupFilesDir, "farad").path,
+            home = home(context).path,
             source = Source.Apk(context.applicationInfo.sourceDir),
         )
     }
@@ -52,4 +52,9 @@ internal class App(private val context: Context) {
         } catch (_: JSONException) {
             context.packageName
         }
+
+    companion object {
+        /** Where bundles and their records lie: in the app's own storage. */
+        fun home(context: Context) = File(context.noBackupFilesDir, "farad")
+    }
 }

@@ -48,6 +48,7 @@ class FaradPlugin : Plugin() {
         begun = core?.start(this)
         // Switched off, it leaves the folder to whoever wants it.
         if (config.configJSON.optBoolean("enabled", true)) BasePath.persist(context, begun)
+        else BasePath.giveBack(context)
     }
 
     override fun handleOnStart() {
@@ -239,16 +240,26 @@ class FaradPlugin : Plugin() {
 
 /** Capacitor's memory of the folder to serve: written at every start, read by its bridge after that. */
 internal object BasePath {
+    /** Capacitor would go on serving the bundle that it was told of last. */
+    fun giveBack(context: Context) {
+        val kept = context.getSharedPreferences(PREFERENCES, Context.MODE_PRIVATE)
+        val folder = kept.getString(PATH, null).orEmpty()
+        if (File(folder).startsWith(App.home(context))) kept.edit().putString(PATH, "").commit()
+    }
+
     fun persist(context: Context, folder: String?) {
         val app = App(context)
-        val kept = context.getSharedPreferences("CapWebViewSettings", Context.MODE_PRIVATE)
+        val kept = context.getSharedPreferences(PREFERENCES, Context.MODE_PRIVATE)
         // With the versions that the bridge compares: it blanks the folder of what it takes for a new
         // app, and the core has decided about new apps already. Waits for the disk: the bridge reads
         // the same object, and a process that dies right away must not leave a page's choice behind.
         kept.edit()
-            .putString("serverBasePath", folder?.takeIf { File(it).isDirectory }.orEmpty())
+            .putString(PATH, folder?.takeIf { File(it).isDirectory }.orEmpty())
             .putString("lastBinaryVersionCode", app.versionCode.toInt().toString())
             .putString("lastBinaryVersionName", app.versionName)
             .commit()
     }
+
+    private const val PREFERENCES = "CapWebViewSettings"
+    private const val PATH = "serverBasePath"
 }
