@@ -249,6 +249,17 @@ pub(super) fn recovers(old: &Root, new: &Root) -> bool {
     ["timestamp", "snapshot"].iter().any(|role| substance(old, role) != substance(new, role))
 }
 
+/// What the root of this version says that its own keys vouch for, in the form that they signed: the same
+/// for two files that differ only in what nobody signed.
+pub(super) fn root_content(bytes: &[u8], version: u64) -> Checked<Vec<u8>> {
+    let got = read_root(bytes, None)?.common.version;
+    if got != version {
+        let detail = format!("version {got} in the place of {version}");
+        return Err(TrustError::new("root", TrustKind::RootVersion, detail));
+    }
+    Ok(Envelope::open("root", bytes, limits::ROOT)?.message)
+}
+
 fn read_root(bytes: &[u8], previous: Option<&Root>) -> Checked<Root> {
     let envelope = Envelope::open("root", bytes, limits::ROOT)?;
     if let Some(previous) = previous {

@@ -8,6 +8,7 @@ mod listings;
 mod roots;
 mod rules;
 mod search;
+mod shipped;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
