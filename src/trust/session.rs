@@ -21,6 +21,8 @@ use crate::{json, limits};
 
 /// The name under which the lower bound of time is kept.
 pub(super) const BOUND: &str = "time";
+/// The name under which it is kept what the source's clock was believed for.
+const BELIEVED: &str = "believed";
 /// The name under which hints are kept: nothing in them is believed.
 const HINTS: &str = "hints";
 const DAY: u64 = 86_400;
@@ -74,6 +76,26 @@ struct Hints {
     timestamp: Option<Digest>,
     /// Seconds since the epoch, by this device's clock.
     root_probe: Option<u64>,
+}
+
+/// That a source's clock was believed instead of this device's, which runs ahead.
+#[derive(Serialize, Deserialize)]
+struct Believed {
+    /// The timestamp that was progress then. For this very one what was believed stands.
+    timestamp: Digest,
+    /// What the source's clock said,
+    date: UnixTime,
+    /// and this device's at that moment: wrong, but it goes on at the right pace.
+    clock: UnixTime,
+}
+
+impl Believed {
+    /// What time it is by the source's clock when this device's says `clock`. For a day: a source that
+    /// lied then holds the device no longer.
+    fn now(&self, clock: UnixTime) -> Option<UnixTime> {
+        let since = clock.seconds().checked_sub(self.clock.seconds())?;
+        (since < DAY).then(|| self.date.plus(since))
+    }
 }
 
 /// Refreshes the top-level metadata and hands it to `work`. If anything fails to verify before
@@ -179,11 +201,13 @@ impl<'a> Session<'a> {
         let etag = hints.etag.clone().filter(|_| same);
         match (self.source.timestamp(etag.as_deref(), limits::TIMESTAMP)?, kept_bytes) {
             (TimestampAnswer::Found { etag, date, bytes }, _) => {
-                if let Some(date) = date {
-                    self.mind_clock(setting, date, &bytes, kept.as_ref())?;
-                }
+                let known = kept.as_ref().zip(kept_digest);
+                let believed = self.mind_clock(setting, date, &bytes, known)?;
                 self.changed = self.set.update_timestamp(&bytes, kept.as_ref())?;
                 let stands = if self.changed {
+                    if let Some(believed) = believed {
+                        self.save_believed(&believed)?;
+                    }
                     self.keep.save("timestamp.json", &bytes)?;
                     self.raise_bound(&bytes, setting.now)?;
                     Some(Digest::of(&bytes))
@@ -198,6 +222,7 @@ impl<'a> Session<'a> {
             }
             // As if the same bytes had come again: the expiry is held against the clock anew.
             (TimestampAnswer::NotModified, Some(bytes)) => {
+                self.mind_clock(setting, None, &bytes, kept.as_ref().zip(kept_digest))?;
                 self.set.update_timestamp(&bytes, kept.as_ref())?;
                 Ok(())
             }
@@ -208,27 +233,49 @@ impl<'a> Session<'a> {
     /// Where the device's clock runs ahead, everything fresh looks expired. The source's clock is
     /// believed instead if that brings progress: a timestamp newer than one that is kept or
     /// shipped, at a time no earlier than any that was signed. A source that lies about its clock
-    /// can then move a device forward to a state that has expired since, and never hold it there.
+    /// can then move a device forward to a state that has expired since. What was believed stands for
+    /// that timestamp for a day more, so that a check leaves the sync after it what it found; for longer
+    /// nobody can hold a device there.
     fn mind_clock(
         &mut self,
         setting: &Setting<'_>,
-        date: UnixTime,
+        date: Option<UnixTime>,
         timestamp: &[u8],
-        kept: Option<&Timestamp>,
-    ) -> Result<()> {
-        self.set.note_source_clock(date);
-        let lowest = setting.built.max(load_bound(self.keep)?);
-        let (Ok(new), Some(kept)) = (self.set.read_timestamp(timestamp), kept) else {
-            return Ok(());
+        kept: Option<(&Timestamp, Digest)>,
+    ) -> Result<Option<Believed>> {
+        if let Some(date) = date {
+            self.set.note_source_clock(date);
+        }
+        let (Ok(new), Some((kept, digest))) = (self.set.read_timestamp(timestamp), kept) else {
+            return Ok(None);
         };
-        if setting.order == Order::Hot
-            && (lowest..setting.now).contains(&date)
-            && new.common.version > kept.common.version
-            && self.set.looks_expired(&new)
-        {
+        if setting.order != Order::Hot || !self.set.looks_expired(&new) {
+            return Ok(None);
+        }
+        let lowest = setting.built.max(load_bound(self.keep)?);
+        if new.common.version > kept.common.version {
+            let Some(date) = date.filter(|date| (lowest..setting.now).contains(date)) else {
+                return Ok(None);
+            };
             log::warn!("the clock is ahead: it says {}, the server {date}", setting.now);
             self.set.set_now(date);
+            let timestamp = Digest::of(timestamp);
+            return Ok(Some(Believed { timestamp, date, clock: setting.now }));
         }
+        let believed = self.keep.load(BELIEVED)?;
+        let believed = believed.and_then(|bytes| json::parse_as::<Believed>(&bytes).ok());
+        let same = believed.filter(|believed| believed.timestamp == digest);
+        if let Some(now) = same.and_then(|believed| believed.now(setting.now)) {
+            self.set.set_now(now.max(lowest));
+            self.used.insert(BELIEVED.to_owned());
+        }
+        Ok(None)
+    }
+
+    fn save_believed(&mut self, believed: &Believed) -> Result<()> {
+        let bytes = json::compact(believed).map_err(|error| Error::document(BELIEVED, error))?;
+        self.keep.save(BELIEVED, &bytes)?;
+        self.used.insert(BELIEVED.to_owned());
         Ok(())
     }
 

@@ -66,7 +66,8 @@ fn a_clock_that_runs_ahead_does_not_keep_a_device_from_progress() {
         let mut device = device.clone();
         device.clock = NOW + years * 366 * DAY;
         assert!(device.sync(&repo).is_ok(), "{years}");
-        // Nothing new is no progress: it may be a freeze.
+        // Nothing new for a day is no progress: it may be a freeze.
+        device.clock += DAY;
         assert_eq!(device.refusal(&repo).1, TrustKind::Expired);
     }
     // The bound of time did not rise past what was signed: with the clock put right all is well.
@@ -102,6 +103,76 @@ fn the_servers_clock_is_believed_for_progress_alone() {
     let strict = Device { order: Some(Order::Strict), ..device.clone() };
     assert_eq!(refused_by(&repo, strict), (TrustKind::Expired, kept));
     assert!(Device { clock: ahead, ..device }.sync(&repo).is_ok());
+}
+
+#[test]
+fn progress_that_was_seen_is_not_forgotten_by_the_sync_after_the_check() {
+    let (mut repo, mut device) = acquainted();
+    device.clock = NOW + 366 * DAY;
+    repo.put("production-rollout", FILE, b"new offers");
+    repo.role("production-rollout", &[]).common.version = 2;
+    repo.publish();
+    // Cut short once the timestamp is kept, at every file that comes after it.
+    let rest = ["2.snapshot.json", "2.production-rollout.json"];
+    for gone in rest {
+        let mut cut = repo.clone();
+        cut.files.remove(gone);
+        assert_eq!(device.refusal(&cut).1, TrustKind::Missing, "{gone}");
+    }
+    assert_eq!(device.sync(&repo).unwrap(), b"new offers");
+    // As often as it likes, whatever the server says of the time, or that nothing changed.
+    for date in [Some(NOW), None, Some(NOW - 300 * DAY)] {
+        repo.date = date;
+        device.clock += 60;
+        assert!(device.sync(&repo).is_ok());
+        let mut forgot = device.clone();
+        forgot.kept.remove("hints");
+        assert!(forgot.sync(&repo).is_ok());
+    }
+}
+
+#[test]
+fn a_version_that_was_progress_is_held_for_a_day_at_most() {
+    let (mut repo, mut device) = acquainted();
+    let ahead = NOW + 366 * DAY;
+    device.clock = ahead;
+    repo.publish();
+    device.sync(&repo).unwrap();
+    let at_clock = |clock: u64, repo: &Repo| Device { clock, ..device.clone() }.sync(repo).is_ok();
+    assert!(at_clock(ahead + DAY - 1, &repo));
+    // A day later, or by a clock that was set back in between.
+    assert!(!at_clock(ahead + DAY, &repo));
+    assert!(!at_clock(ahead - 1, &repo));
+    // Not for another version, of which nobody said when it came.
+    repo.date = None;
+    repo.publish();
+    assert!(!at_clock(ahead + 60, &repo));
+    // Nor past the expiry, by the time that was believed.
+    let mut short = repo.clone();
+    short.date = Some(NOW);
+    short.expires.insert("timestamp", NOW + 100);
+    short.publish();
+    let mut held = device.clone();
+    held.sync(&short).unwrap();
+    held.clock += 99;
+    assert!(held.sync(&short).is_ok());
+    held.clock += 1;
+    assert_eq!(held.refusal(&short).1, TrustKind::Expired);
+    // Nor where the specification's order of requests is asked for.
+    let mut strict = Device { order: Some(Order::Strict), ..device.clone() };
+    assert_eq!(strict.refusal(&short).1, TrustKind::Expired);
+}
+
+#[test]
+fn what_was_believed_of_the_clock_goes_once_the_clock_is_right() {
+    let (mut repo, mut device) = acquainted();
+    device.clock = NOW + 366 * DAY;
+    repo.publish();
+    device.sync(&repo).unwrap();
+    assert!(device.kept.contains_key("believed"));
+    device.clock = NOW;
+    device.sync(&repo).unwrap();
+    assert!(!device.kept.contains_key("believed"));
 }
 
 #[test]
