@@ -116,14 +116,35 @@ pub struct TrustError {
     pub detail: String,
 }
 
+/// Most of a text from outside that an error repeats, characters.
+const TOLD: usize = 256;
+
+/// Text from outside as an error repeats it: not without end, on one line, and with nothing that a
+/// terminal or a log would obey instead of showing it.
+pub(crate) fn told(text: &str) -> String {
+    let mut told = String::new();
+    for (at, c) in text.chars().enumerate() {
+        if at == TOLD {
+            told.push('…');
+            break;
+        }
+        if "\"'\\".contains(c) {
+            told.push(c);
+        } else {
+            told.extend(c.escape_debug());
+        }
+    }
+    told
+}
+
 fn detail_suffix(detail: &str) -> String {
     if detail.is_empty() { String::new() } else { format!(" ({detail})") }
 }
 
 impl TrustError {
-    /// An error of `kind` in `role`.
-    pub fn new(role: impl Into<String>, kind: TrustKind, detail: impl Into<String>) -> Self {
-        Self { role: role.into(), kind, detail: detail.into() }
+    /// An error of `kind` in `role`. Both texts may come from outside.
+    pub fn new(role: impl AsRef<str>, kind: TrustKind, detail: impl AsRef<str>) -> Self {
+        Self { role: told(role.as_ref()), kind, detail: told(detail.as_ref()) }
     }
 }
 
@@ -297,6 +318,27 @@ impl Error {
 
     /// A document that breaks its format.
     pub fn document(what: impl Into<String>, detail: impl std::fmt::Display) -> Self {
-        Self::Document { what: what.into(), detail: format!("{detail}") }
+        Self::Document { what: what.into(), detail: told(&detail.to_string()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_from_outside_is_told_on_one_line_and_not_without_end() {
+        assert_eq!(told("a\nb\u{1b}[2J\u{202e}"), "a\\nb\\u{1b}[2J\\u{202e}");
+        for plain in ["role \"x\" isn't, C:\\ is", "Zoë, 北京"] {
+            assert_eq!(told(plain), plain);
+        }
+        let long = told(&"ü".repeat(1000));
+        assert_eq!(long.chars().count(), TOLD + 1);
+        for error in [
+            Error::document("rollout", "a\nb"),
+            TrustError::new("a\nb", TrustKind::Missing, "a\nb").into(),
+        ] {
+            assert!(!error.to_string().contains('\n'), "{error}");
+        }
     }
 }

@@ -14,7 +14,7 @@ use ureq::{Agent, Body};
 
 use super::line::{Lent, Lines};
 use super::pace::Pace;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, told};
 use crate::progress::Cancel;
 
 /// A connection that says nothing for this long is given up.
@@ -185,5 +185,6 @@ pub(super) fn unreachable(error: &ureq::Error, cancel: &Cancel) -> Error {
         ureq::Error::Tls(detail) => format!("TLS: {detail}"),
         _ => "the answer is not HTTP".to_owned(),
     };
-    Error::Network(text)
+    // What TLS complains of may repeat names from the certificate.
+    Error::Network(told(&text))
 }

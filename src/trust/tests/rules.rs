@@ -158,6 +158,18 @@ fn a_key_that_signs_twice_spoils_the_file() {
 }
 
 #[test]
+fn what_nobody_signed_gets_into_an_error_as_one_short_line() {
+    let mut repo = Repo::new();
+    let mut file = json::parse(&repo.files["timestamp.json"]).unwrap();
+    let loud = json!({ "keyid": format!("a\nb\u{1b}[2J\u{202e}{}", "x".repeat(5_000)), "sig": "" });
+    file["signatures"] = json!([loud, loud]);
+    repo.files.insert("timestamp.json".to_owned(), json::compact(&file).unwrap());
+    let error = Device::new(&repo).sync(&repo).unwrap_err().to_string();
+    assert!(error.contains("a\\nb\\u{1b}[2J\\u{202e}xxx"), "{error}");
+    assert!(error.len() < 400 && !error.contains(char::is_control), "{error:?}");
+}
+
+#[test]
 fn signatures_by_strangers_and_malformed_ones_do_no_harm() {
     let mut repo = Repo::new();
     let mut file = json::parse(&repo.files["timestamp.json"]).unwrap();
