@@ -88,6 +88,15 @@ impl Policy {
         self.revoked.contains(&sequence)
     }
 
+    /// This policy, and what `other` of the same channel forbids besides. That is the newer of the two,
+    /// whichever it is: floors never fall, and no revocation is taken back.
+    #[must_use]
+    pub fn and(mut self, other: &Self) -> Self {
+        self.floor = self.floor.max(other.floor);
+        self.revoked.extend(&other.revoked);
+        self
+    }
+
     /// The bytes to sign and publish.
     ///
     /// # Errors

@@ -118,12 +118,15 @@ impl Updater {
         Ok(Seen { choice, rollout, candidates, heading, unsupported: blind })
     }
 
-    /// Verifies the policy of `channel` and keeps it for starts.
+    /// Verifies the policy of `channel` and keeps it for starts. Returned is what starts go by.
     fn take_policy(&self, session: &mut Session<'_>, channel: &Channel) -> Result<Policy> {
         let bytes = session.target(&channel.policy_path(), limits::ROLE)?;
         let policy = Policy::parse(&bytes, &self.config.app, channel)?;
         policies::save(&**self.store.disk(), channel, &bytes)?;
-        Ok(policy)
+        Ok(match self.embedded_policy(channel) {
+            Some(embedded) => policy.and(&embedded),
+            None => policy,
+        })
     }
 
     /// A device that changed channels may still run a release of the old one: what its signers

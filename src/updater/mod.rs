@@ -327,11 +327,19 @@ impl Updater {
         })
     }
 
-    /// The newest policy of a channel that is known here: the kept one, else that of the day the
-    /// app was built.
+    /// What is forbidden in a channel, as far as it is known here: by the policy that is kept, and by that
+    /// of the day the app was built, of which either may be the newer one.
     fn policy(&self, channel: &Channel) -> Result<Option<Policy>> {
         let kept = policies::load(&**self.store.disk(), &self.config.app, channel)?;
-        Ok(kept.or_else(|| self.embed_in(channel).and_then(Embed::parsed_policy)))
+        Ok(match (kept, self.embedded_policy(channel)) {
+            (Some(kept), Some(embedded)) => Some(kept.and(&embedded)),
+            (kept, embedded) => kept.or(embedded),
+        })
+    }
+
+    /// The policy that the app was built with, if it is one of `channel`.
+    fn embedded_policy(&self, channel: &Channel) -> Option<Policy> {
+        self.embed_in(channel).and_then(Embed::parsed_policy)
     }
 
     /// The embedded release, if it is one of `channel`.

@@ -1,5 +1,7 @@
 //! Old state, mixed state, and state that loses something.
 
+use farad::boot::Which;
+use farad::native::Native;
 use serde_json::{Value, json};
 
 use crate::forge::Forge;
@@ -134,6 +136,38 @@ fn attack_28_state_from_before_a_revocation_for_a_fresh_install() {
     assert_eq!(naive.shows(), "1.1.0");
     site.serve(&old);
     assert_eq!(naive.refused(), "timestamp rollback");
+}
+
+#[test]
+fn what_the_app_was_built_to_forbid_binds_whatever_policy_is_kept() {
+    let mut forge = Forge::new();
+    let site = Site::new(&forge);
+    let eighth = forge.release("production", 8, "1.8.0");
+    let ninth = forge.release("production", 9, "1.9.0");
+    forge.rollout("production", &[ninth.offer()]);
+    forge.publish();
+    for (floor, revoked) in [(0, &[9][..]), (10, &[])] {
+        site.serve(&forge);
+        let mut phone = Phone::running(&forge, &site);
+        assert_eq!(phone.shows(), "1.9.0");
+        // What follows reaches the phone with an emergency build alone: its network is blocked.
+        let mut later = forge.clone();
+        later.policy("production", floor, revoked);
+        later.rollout("production", &[]);
+        later.publish();
+        let mut embed = later.embed(eighth, "1.8.0");
+        let listed = &later.roles["production-releases"]["targets"]["production/policy.json"];
+        let digest = listed["hashes"]["sha256"].as_str().unwrap();
+        let policy = &later.files[&format!("targets/production/{digest}.policy.json")];
+        embed["policy"] = json!(String::from_utf8_lossy(policy));
+        phone = phone.with_builtin(&embed);
+        phone.config.native = Native::Android { build: 31 };
+        assert_eq!(phone.boot().which, Which::Builtin);
+        let record = phone.updater().state().unwrap().record;
+        assert_eq!((record.next, record.previous), (None, None), "floor {floor}");
+        assert_eq!(phone.shows(), "builtin", "floor {floor}");
+        assert_eq!(phone.refused(), "timestamp rollback");
+    }
 }
 
 #[test]
