@@ -24,7 +24,7 @@ pub fn context() -> Context<'static> {
         native,
         channel: CHANNEL.parse().unwrap(),
         builtin: None,
-        policy: &|_| None,
+        policy: &|_| Ok(None),
         max_attempts: 3,
         token: Token::from_random([7; 16]),
         circumstances: Circumstances::default(),

@@ -53,8 +53,8 @@ pub struct Context<'a> {
     pub channel: Channel,
     /// Channel and sequence of the built-in bundle, if it is a release.
     pub builtin: Option<(Channel, u64)>,
-    /// The newest verified policy of a channel.
-    pub policy: &'a dyn Fn(&Channel) -> Option<Policy>,
+    /// The newest verified policy of a channel; an error where it cannot be known whether there is one.
+    pub policy: &'a dyn Fn(&Channel) -> Result<Option<Policy>>,
     /// Launches that a bundle gets to say it is ready.
     pub max_attempts: u32,
     /// A fresh token.
@@ -362,7 +362,7 @@ impl Store {
             let Some(manifest) = bundles::manifest(disk, &id).map_err(reading)? else { continue };
             let launches = marks::launches(disk, &id).map_err(reading)?;
             let facts = BundleFacts {
-                standing: standing(context, &manifest.channel, Some(manifest.sequence)),
+                standing: standing(context, &manifest.channel, Some(manifest.sequence))?,
                 native_fits: manifest.native.covers(&context.native.native),
                 launches: launches.count,
                 excused: launches.excused,
@@ -380,7 +380,7 @@ impl Store {
             channel: context.channel.clone(),
             builtin: BuiltinFacts {
                 sequence,
-                standing: standing(context, &context.channel, sequence),
+                standing: standing(context, &context.channel, sequence)?,
             },
             bundles: found,
             max_attempts: context.max_attempts,
@@ -457,16 +457,16 @@ fn fresh_record(context: &Context<'_>) -> Record {
 
 /// What the policy of `channel` says of a release there; a built-in bundle without a sequence is
 /// taken for the lowest.
-fn standing(context: &Context<'_>, channel: &Channel, sequence: Option<u64>) -> Standing {
-    let policy = (context.policy)(channel);
+fn standing(context: &Context<'_>, channel: &Channel, sequence: Option<u64>) -> Result<Standing> {
+    let policy = (context.policy)(channel)?;
     let sequence = sequence.unwrap_or(0);
     if policy.as_ref().is_some_and(|policy| policy.revokes(sequence)) {
-        return Standing::Revoked;
+        return Ok(Standing::Revoked);
     }
     let embedded = match &context.builtin {
         Some((builtin, sequence)) if builtin == channel => *sequence,
         _ => 0,
     };
     let floor = policy.map_or(0, |policy| policy.floor).max(embedded);
-    if sequence < floor { Standing::BelowFloor } else { Standing::Allowed }
+    Ok(if sequence < floor { Standing::BelowFloor } else { Standing::Allowed })
 }

@@ -75,7 +75,7 @@ impl Phone {
         let policy = |of: &Channel| {
             let mut policy = Policy::open("com.example.shop".parse().unwrap(), of.clone());
             policy.revoked.clone_from(&revoked);
-            Some(policy)
+            Ok(Some(policy))
         };
         let context = Context {
             native: NativeIdentity {

@@ -310,7 +310,7 @@ impl Updater {
         let followed = self.channel()?;
         let active = self.policy(&followed)?;
         let policy = |channel: &Channel| {
-            if *channel == followed { active.clone() } else { self.policy(channel).ok().flatten() }
+            if *channel == followed { Ok(active.clone()) } else { self.policy(channel) }
         };
         work(&Context {
             native: NativeIdentity {

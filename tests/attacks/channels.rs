@@ -1,5 +1,7 @@
 //! More than one channel on one phone, and channels that come and go.
 
+use std::fs;
+
 use farad::updater::Status;
 use serde_json::json;
 
@@ -91,4 +93,31 @@ fn a_channel_that_is_removed_and_added_again() {
     site.serve(&forge);
     phone.sync().unwrap();
     assert_eq!(phone.shows(), "1.1.0");
+}
+
+#[test]
+fn a_policy_of_another_channel_that_cannot_be_read_allows_nothing() {
+    let mut forge = Forge::new();
+    let site = Site::new(&forge);
+    let mut phone = Phone::running(&forge, &site);
+    phone.config.allowed_channels = vec!["beta".parse().unwrap()];
+    phone.updater().set_channel(Some(&"beta".parse().unwrap())).unwrap();
+    // Production revoked what the phone still runs, and the phone heard of it.
+    forge.policy("production", 0, &[1]);
+    forge.rollout("beta", &[]);
+    forge.publish();
+    site.serve(&forge);
+    phone.sync().unwrap();
+    // Read errors: a locked phone, a sector that is gone. Here a folder stands in the file's place.
+    let file = phone.storage().join("policies/production");
+    let policy = fs::read(&file).unwrap();
+    fs::remove_file(&file).unwrap();
+    fs::create_dir(&file).unwrap();
+    assert_eq!(phone.boot().version, None);
+    assert_eq!(phone.updater().state().unwrap_err().code(), "storage");
+    assert_eq!(phone.sync().unwrap_err().code(), "storage");
+    // Nothing was decided meanwhile.
+    fs::remove_dir(&file).unwrap();
+    fs::write(&file, policy).unwrap();
+    assert_eq!(phone.shows(), "builtin");
 }
