@@ -242,11 +242,12 @@ pub(super) fn lease(disk: &dyn Disk, id: &BundleId) -> io::Result<Option<Box<dyn
 }
 
 /// Moves bundles that are not in `keep` and that no process shows out of the way, and what killed runs
-/// left behind: [`empty_trash`] removes it. `syncing`: a sync is under way, what it is making stays.
+/// left behind: [`empty_trash`] removes it. Only where no other sync is under way: nothing names yet what
+/// that has committed, and it reads from what nothing names any more.
 ///
 /// # Errors
 /// The first of what could not be moved; all the rest is gone all the same.
-pub(super) fn collect(disk: &dyn Disk, keep: &[BundleId], syncing: bool) -> io::Result<()> {
+pub(super) fn collect(disk: &dyn Disk, keep: &[BundleId]) -> io::Result<()> {
     let mut failed = None;
     let mut try_to = |done: io::Result<()>| {
         if let Err(error) = done {
@@ -258,12 +259,10 @@ pub(super) fn collect(disk: &dyn Disk, keep: &[BundleId], syncing: bool) -> io::
             try_to(clear_unless_shown(disk, &id));
         }
     }
-    if !syncing {
-        for entry in disk.list(STAGING)? {
-            try_to(clear(disk, &format!("{STAGING}/{}", entry.name)));
-        }
-        remove_temporary(disk, "", &mut try_to)?;
+    for entry in disk.list(STAGING)? {
+        try_to(clear(disk, &format!("{STAGING}/{}", entry.name)));
     }
+    remove_temporary(disk, "", &mut try_to)?;
     failed.map_or(Ok(()), Err)
 }
 

@@ -419,13 +419,11 @@ impl Store {
         Ok(())
     }
 
-    /// Moves what the record does not name out of the way, for [`Store::empty_trash`].
+    /// Moves what the record does not name out of the way, for [`Store::empty_trash`]; nothing while a
+    /// sync is under way elsewhere, which does so at its end.
     fn collect_for(&self, record: &Record, outside_sync: bool) -> Result<()> {
         let disk = &*self.disk;
         let tidying = |error| Error::storage("tidying up", error);
-        // A sync elsewhere keeps its staging.
-        let sync = if outside_sync { disk.lock(SYNC_LOCK, true).map_err(tidying)? } else { None };
-        let syncing = outside_sync && sync.is_none();
         // A crash between confirming and this left marks that would count against a later trial.
         let proven = match record.confirmed {
             Which::Bundle(id) => Some(id),
@@ -434,7 +432,11 @@ impl Store {
         for id in proven.into_iter().chain(record.previous) {
             marks::forget_marks(disk, &id).map_err(tidying)?;
         }
-        bundles::collect(disk, &record.named(), syncing).map_err(tidying)
+        let sync = if outside_sync { disk.lock(SYNC_LOCK, true).map_err(tidying)? } else { None };
+        if outside_sync && sync.is_none() {
+            return Ok(());
+        }
+        bundles::collect(disk, &record.named()).map_err(tidying)
     }
 }
 

@@ -254,3 +254,29 @@ fn a_bundle_that_is_deleted_goes_at_once_and_one_that_is_shown_with_its_page() {
     phone.run(|store, _| assert!(!store.holds(&id(1)).unwrap()));
     assert_eq!(phone.boot().which, Which::Bundle(id(2)));
 }
+
+#[test]
+fn what_a_sync_committed_is_there_when_it_is_written_down() {
+    let mut phone = Phone::new();
+    phone.boot();
+    phone.settle(1).unwrap();
+    phone.settle(2).unwrap();
+    phone.install(3).unwrap();
+    let trial = phone.boot().token.unwrap();
+    phone.run(|store, context| {
+        let syncing = store.begin_sync().unwrap();
+        let (manifest, index, files) = release(4);
+        let staging = store.stage(id(4)).unwrap();
+        write(store, &staging.folder(), &files).unwrap();
+        store.commit(&staging, &manifest, &index).unwrap();
+        // Meanwhile the page of the third release says that it is ready.
+        let page = Store::new(store.disk().clone());
+        page.tell(context, &Event::Ready(trial)).unwrap();
+        store.tell(context, &Event::Staged { id: id(4), hold: false }).unwrap();
+        assert!(store.holds(&id(1)).unwrap(), "what the sync reads from stays too");
+        store.collect().unwrap();
+        assert!(!store.holds(&id(1)).unwrap(), "the sync tidies up itself");
+        drop(syncing);
+    });
+    assert_eq!(phone.boot().which, Which::Bundle(id(4)));
+}

@@ -249,8 +249,9 @@ impl Updater {
     }
 
     /// Removes a bundle that waits (`next`, `held`) or was confirmed before (`previous`), to make room;
-    /// whether it is gone. One that a process still shows goes with a later sync. The next sync fetches
-    /// it again if it is offered: deleting forbids nothing. For native code; no page can ask for it.
+    /// whether it is gone. One that a process still shows, or that a sync under way may read from, goes
+    /// with a sync that ends well. The next sync fetches it again if it is offered: deleting forbids
+    /// nothing. For native code; no page can ask for it.
     ///
     /// # Errors
     /// [`Error::NotAllowed`] for the bundle that is confirmed or on trial; [`Error::Busy`]; storage

@@ -131,6 +131,10 @@ impl Disk for MemoryDisk {
         let mut state = self.state();
         state.alive()?;
         let file = state.create(path)?;
+        if let Some(left) = state.contended.get_mut(path).filter(|left| **left > 0) {
+            *left -= 1;
+            return Ok(None);
+        }
         let holders = state.locks.entry(file).or_default();
         if holders.iter().any(|held| *held || exclusive) {
             return Ok(None);

@@ -97,6 +97,11 @@ impl MemoryDisk {
         self.state().locked = locked;
     }
 
+    /// Lets the next so many tries for the lock at `path` find that somebody else has it.
+    pub fn contend(&self, path: &str, tries: u32) {
+        self.state().contended.insert(path.to_owned(), tries);
+    }
+
     /// Lets the file at `path` never be removed, wherever it is moved.
     pub fn pin(&self, path: &str) {
         let mut state = self.state();

@@ -29,6 +29,8 @@ pub(super) struct State {
     pub(super) lost: BTreeSet<Inode>,
     /// Holders of locks: exclusive ones or not.
     pub(super) locks: BTreeMap<Inode, Vec<bool>>,
+    /// So many tries for the lock at a path find it taken.
+    pub(super) contended: BTreeMap<String, u32>,
     /// Operations that change something, in order.
     pub(super) journal: Vec<String>,
     pub(super) fault: Option<(usize, Fault)>,
@@ -52,6 +54,7 @@ impl Default for State {
             pinned: BTreeSet::new(),
             lost: BTreeSet::new(),
             locks: BTreeMap::new(),
+            contended: BTreeMap::new(),
             journal: Vec::new(),
             fault: None,
             faults: 0,
