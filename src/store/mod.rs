@@ -200,13 +200,13 @@ impl Store {
         Ok(outcome)
     }
 
-    /// Takes the right to sync, held until the guard is dropped.
+    /// Takes the right to sync, held until the guard is dropped. Waits up to 0.2 s for it: a collection
+    /// holds it for moments.
     ///
     /// # Errors
     /// [`Error::Busy`] where another sync is under way.
     pub fn begin_sync(&self) -> Result<Box<dyn Held>> {
-        let lock = self.disk.lock(SYNC_LOCK, true);
-        lock.map_err(|error| Error::storage(SYNC_LOCK, error))?.ok_or(Error::Busy("sync"))
+        self.lock(SYNC_LOCK)?.ok_or(Error::Busy("sync"))
     }
 
     /// Begins a bundle. Only within [`Store::begin_sync`].
