@@ -13,7 +13,7 @@ use super::Via;
 use super::meter::Meter;
 use super::pack::{PackFetch, lacking};
 use super::remote::Remote;
-use super::spool::{Spool, folder, is_refused, keep, refuse};
+use super::spool::{Spool, came, folder, is_refused, keep, refuse};
 use super::whole;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -85,7 +85,10 @@ impl<'a> Install<'a, '_, '_> {
         }
         let mut fallback = None;
         let mut remains = None;
+        // Asked before the first byte: a phone without room would fetch it again at every sync.
+        let unpacked = manifest.pack.decoded;
         if let Some((base, patch)) = self.patch(manifest)? {
+            self.make_room(unpacked, &patch.blob)?;
             match self.by_patch(id, manifest, base, &patch.blob) {
                 Ok(Ok(brought)) => return Ok(brought),
                 Ok(Err(left)) => {
@@ -100,6 +103,7 @@ impl<'a> Install<'a, '_, '_> {
                 Err(error) => return Err(error),
             }
         }
+        let remains = self.make_room_beside(unpacked, &manifest.pack, remains)?;
         let index = self.index(manifest)?;
         let brought = self.by_pack(id, manifest, index, remains)?;
         Ok(Brought { fallback, ..brought })
@@ -183,7 +187,7 @@ impl<'a> Install<'a, '_, '_> {
         let plan = Plan::read(&mut patch, &base.index)?;
         let outline = plan.outline();
         self.check(outline.as_index())?;
-        self.make_room(outline.as_index().total(), blob.length)?;
+        self.make_room(outline.as_index().total(), blob)?;
         let staging = self.store.stage(id)?;
         let folder = staging.folder();
         let (sources, cancel) = (self.sources(), self.remote.cancel);
@@ -208,7 +212,7 @@ impl<'a> Install<'a, '_, '_> {
         remains: Option<Remains>,
     ) -> Result<Brought> {
         let disk = self.disk();
-        self.make_room(index.total(), manifest.pack.length)?;
+        let remains = self.make_room_beside(index.total(), &manifest.pack, remains)?;
         let (staging, patched) = match remains {
             None => (self.store.stage(id)?, None),
             Some(Remains { staging, folder, written }) => {
@@ -325,20 +329,40 @@ impl<'a> Install<'a, '_, '_> {
         move |sha256| held.iter().any(|held| held.contents.lists(sha256))
     }
 
-    /// Room for the unpacked bundle, its largest blob and a tenth more, tidying up if need be.
-    fn make_room(&self, unpacked: u64, blob: u64) -> Result<()> {
-        let needed = unpacked.saturating_add(blob);
-        let needed = needed.saturating_add(needed / 10);
-        let free =
-            || self.disk().free().map_err(|error| Error::storage("asking for free space", error));
-        if free()? >= needed {
+    /// Room for the unpacked bundle, what has not come yet of a blob and a tenth more, tidying up if
+    /// need be: what is in staging goes too.
+    fn make_room(&self, unpacked: u64, blob: &Blob) -> Result<()> {
+        let needed = self.needed(unpacked, blob)?;
+        if self.free()? >= needed {
             return Ok(());
         }
         self.store.collect()?;
-        if free()? >= needed {
+        if self.free()? >= needed {
             return Ok(());
         }
         Err(Error::NoSpace { doing: format!("{needed} bytes are needed for the new bundle") })
+    }
+
+    /// As [`Install::make_room`]; what a patch made is given up where there is no room beside it.
+    fn make_room_beside(
+        &self,
+        unpacked: u64,
+        blob: &Blob,
+        remains: Option<Remains>,
+    ) -> Result<Option<Remains>> {
+        if remains.is_some() && self.free()? >= self.needed(unpacked, blob)? {
+            return Ok(remains);
+        }
+        self.make_room(unpacked, blob).map(|()| None)
+    }
+
+    fn needed(&self, unpacked: u64, blob: &Blob) -> Result<u64> {
+        let needed = unpacked.saturating_add(blob.length - came(self.disk(), blob)?);
+        Ok(needed.saturating_add(needed / 10))
+    }
+
+    fn free(&self) -> Result<u64> {
+        self.disk().free().map_err(|error| Error::storage("asking for free space", error))
     }
 }
 

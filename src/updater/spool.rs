@@ -74,6 +74,21 @@ pub(super) fn keep<'b>(disk: &dyn Disk, blobs: impl Iterator<Item = &'b Blob>) -
     Ok(())
 }
 
+/// Bytes that earlier runs keep of a blob, as far as lengths tell. Reads none of them.
+///
+/// # Errors
+/// Storage errors.
+pub(super) fn came(disk: &dyn Disk, blob: &Blob) -> Result<u64> {
+    let folder = folder(&blob.sha256);
+    let mut came = 0_u64;
+    let reading = |error| Error::storage("reading the downloads", error);
+    for entry in disk.list(&folder).map_err(reading)? {
+        let length = disk.length(&format!("{folder}/{}", entry.name)).map_err(reading)?;
+        came = came.saturating_add(length.unwrap_or(0));
+    }
+    Ok(came.min(blob.length))
+}
+
 /// Whether an earlier run found that `blob` does not do what it should.
 pub(super) fn is_refused(disk: &dyn Disk, blob: &Digest) -> bool {
     disk.length(&format!("{}/{REFUSED}", folder(blob))).is_ok_and(|length| length.is_some())

@@ -20,6 +20,7 @@ mod events;
 mod forge;
 mod journeys;
 mod phone;
+mod room;
 mod several;
 mod sweep;
 mod trouble;

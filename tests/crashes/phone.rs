@@ -51,7 +51,7 @@ pub enum Step {
 }
 
 #[derive(Clone)]
-struct Still;
+pub struct Still;
 
 impl Clock for Still {
     fn now(&self) -> UnixTime {

@@ -131,17 +131,22 @@ pub struct Served(pub Arc<Step>);
 impl Transport for Served {
     fn get(&self, request: &Request<'_>, cancel: &Cancel) -> farad::Result<Response> {
         cancel.check()?;
-        let Some(bytes) = self.0.files.get(request.path) else { return Ok(Response::Missing) };
-        let etag = Digest::of(bytes).to_string();
-        if request.etag == Some(&etag) {
-            return Ok(Response::NotModified);
-        }
-        let (from, to) = match request.part {
-            Some(part) => (part.from, part.to.min(bytes.len() as u64)),
-            None => (0, bytes.len() as u64),
-        };
-        let range = usize::try_from(from).unwrap()..usize::try_from(to).unwrap();
-        let body = std::io::Cursor::new(bytes[range].to_vec());
-        Ok(Response::Found { etag: Some(etag), date: None, from, body: Box::new(body) })
+        Ok(answer(&self.0.files, request))
     }
+}
+
+/// What a server of these files answers.
+pub fn answer(files: &BTreeMap<String, Vec<u8>>, request: &Request<'_>) -> Response {
+    let Some(bytes) = files.get(request.path) else { return Response::Missing };
+    let etag = Digest::of(bytes).to_string();
+    if request.etag == Some(&etag) {
+        return Response::NotModified;
+    }
+    let (from, to) = match request.part {
+        Some(part) => (part.from, part.to.min(bytes.len() as u64)),
+        None => (0, bytes.len() as u64),
+    };
+    let range = usize::try_from(from).unwrap()..usize::try_from(to).unwrap();
+    let body = std::io::Cursor::new(bytes[range].to_vec());
+    Response::Found { etag: Some(etag), date: None, from, body: Box::new(body) }
 }
