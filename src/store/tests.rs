@@ -286,7 +286,7 @@ fn a_sync_waits_for_a_collection_and_not_for_another_sync() {
     let mut phone = Phone::new();
     phone.boot();
     phone.settle(1).unwrap();
-    phone.disk.contend(SYNC_LOCK, 3);
+    phone.disk.contend(SYNC_LOCK, 0, 3);
     phone.run(|store, _| {
         let _syncing = store.begin_sync().unwrap();
         assert!(matches!(store.begin_sync(), Err(Error::Busy("sync"))));

@@ -194,7 +194,10 @@ impl Updater {
         self.record(story.take());
         self.tidy_up();
         self.tidy_outbox();
-        self.tell(&Event::Synced)?;
+        if let Err(error) = self.tell(&Event::Synced) {
+            // What was staged is staged. A bundle that rests does so until the next sync.
+            log::warn!("{error}");
+        }
         (done.bytes, done.requests) = (remote.bytes(), remote.requests);
         Ok(done)
     }

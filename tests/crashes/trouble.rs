@@ -120,6 +120,26 @@ fn ready_needs_no_room() {
 }
 
 #[test]
+fn a_sync_that_staged_something_says_so_whoever_has_the_lock() {
+    let ready = offered_second();
+    let mut outcomes = Vec::new();
+    for granted in 0.. {
+        let mut phone = ready.with_disk(ready.disk.after_kill());
+        // For longer than all of a sync waits, once it was granted so often.
+        phone.disk.contend("lock", granted, 100);
+        let outcome = phone.sync().map(|synced| synced.status);
+        let staged = phone.updater().state().unwrap().record.next.is_some();
+        assert_eq!(outcome.is_ok(), staged, "{granted}: {outcome:?}");
+        outcomes.push(staged);
+        // Nobody met anybody.
+        if phone.disk.lock("lock", true).unwrap().is_some() {
+            break;
+        }
+    }
+    assert!(outcomes.contains(&false) && outcomes.iter().filter(|ok| **ok).count() > 2);
+}
+
+#[test]
 fn on_storage_that_takes_no_writes_what_is_confirmed_runs() {
     let mut phone = offered_second();
     phone.sync().unwrap();

@@ -131,9 +131,13 @@ impl Disk for MemoryDisk {
         let mut state = self.state();
         state.alive()?;
         let file = state.create(path)?;
-        if let Some(left) = state.contended.get_mut(path).filter(|left| **left > 0) {
-            *left -= 1;
-            return Ok(None);
+        match state.contended.get_mut(path) {
+            Some((0, 0)) | None => {}
+            Some((0, refused)) => {
+                *refused -= 1;
+                return Ok(None);
+            }
+            Some((granted, _)) => *granted -= 1,
         }
         let holders = state.locks.entry(file).or_default();
         if holders.iter().any(|held| *held || exclusive) {

@@ -97,9 +97,9 @@ impl MemoryDisk {
         self.state().locked = locked;
     }
 
-    /// Lets the next so many tries for the lock at `path` find that somebody else has it.
-    pub fn contend(&self, path: &str, tries: u32) {
-        self.state().contended.insert(path.to_owned(), tries);
+    /// Lets somebody else take the lock at `path` once it was granted so often, for so many tries.
+    pub fn contend(&self, path: &str, granted: u32, tries: u32) {
+        self.state().contended.insert(path.to_owned(), (granted, tries));
     }
 
     /// Lets the file at `path` never be removed, wherever it is moved.

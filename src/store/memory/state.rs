@@ -29,8 +29,8 @@ pub(super) struct State {
     pub(super) lost: BTreeSet<Inode>,
     /// Holders of locks: exclusive ones or not.
     pub(super) locks: BTreeMap<Inode, Vec<bool>>,
-    /// So many tries for the lock at a path find it taken.
-    pub(super) contended: BTreeMap<String, u32>,
+    /// After so many grants of the lock at a path, so many tries find it taken.
+    pub(super) contended: BTreeMap<String, (u32, u32)>,
     /// Operations that change something, in order.
     pub(super) journal: Vec<String>,
     pub(super) fault: Option<(usize, Fault)>,
