@@ -138,6 +138,8 @@ impl Machine {
         if let Some(launch) = &mut self.launch {
             launch.recheck = Some(false);
         }
+        // On a lane of its own: a process that ends while a sync holds up the other one stayed up too.
+        self.run(Job::StayedUp);
         self.run(Job::Recheck);
     }
 }

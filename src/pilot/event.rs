@@ -226,7 +226,9 @@ pub enum Job {
     ForgetNotice,
     /// Post the events that wait.
     SendEvents,
-    /// Note that the launch stayed up, and hash the files of the confirmed bundle again. Reads all of it.
+    /// Note that the launch stayed up.
+    StayedUp,
+    /// Hash the files of the confirmed bundle again. Reads all of it.
     Recheck,
 }
 

@@ -81,10 +81,13 @@ pub(super) fn carry_out(
             }
             Done::Sent
         }
-        Job::Recheck => {
+        Job::StayedUp => {
             if let Err(error) = updater.stayed_up() {
                 log::warn!("crashes before are still counted: {error}");
             }
+            Done::Noted
+        }
+        Job::Recheck => {
             match updater.recheck(cancel) {
                 // The store says so where it finds damage, and takes it up where it was cut short.
                 Ok(_) | Err(Error::Cancelled) => {}
@@ -121,7 +124,11 @@ pub(super) fn fell_over(job: Job) -> Done {
         Job::DeviceInfo(call, _) => Done::Answer(call, Err(error())),
         Job::SetChannel(call, _) => Done::ChannelSet(call, Err(error())),
         Job::SendEvents => Done::Sent,
-        Job::Sight { .. } | Job::EarlyCrash(_) | Job::ForgetNotice | Job::Recheck => Done::Noted,
+        Job::Sight { .. }
+        | Job::EarlyCrash(_)
+        | Job::ForgetNotice
+        | Job::StayedUp
+        | Job::Recheck => Done::Noted,
     }
 }
 

@@ -153,6 +153,10 @@ impl Device {
                 self.early_crashes += u32::from(which(self.confirmed) == Which::Bundle(id));
                 or(Done::Noted)
             }
+            Job::StayedUp => {
+                self.early_crashes = 0;
+                or(Done::Noted)
+            }
             Job::Recheck => {
                 self.rechecks += 1;
                 or(Done::Noted)

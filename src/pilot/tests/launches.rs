@@ -512,6 +512,19 @@ fn files_are_hashed_again_once_for_each_launch_and_not_while_the_app_starts() {
 }
 
 #[test]
+fn that_a_launch_stayed_up_is_noted_while_a_download_goes_on() {
+    let mut shell = on_trial(off());
+    shell.ready("new").unwrap();
+    shell.device.early_crashes = 2;
+    shell.slow = true;
+    shell.call("sync", json!({}));
+    shell.pass(60_000);
+    shell.work_on(Lane::Short);
+    assert_eq!(shell.device.early_crashes, 0);
+    assert_eq!(shell.device.rechecks, 0, "that waits for the download");
+}
+
+#[test]
 fn a_page_may_report_its_own_bundle() {
     let mut shell = on_trial(off());
     shell.answer("reportFailure", json!({ "nonce": "new", "message": "no data" })).unwrap();

@@ -116,6 +116,16 @@ impl Shell {
         }
     }
 
+    /// Does the jobs that wait on one lane, the other one being held up.
+    pub(super) fn work_on(&mut self, lane: Lane) {
+        while let Some(at) = self.jobs.iter().position(|job| job.lane() == lane) {
+            let job = self.jobs.remove(at).unwrap();
+            let (events, done) = self.device.work(job, self.metered);
+            events.into_iter().for_each(|event| self.on(event));
+            self.on(Event::Done(done));
+        }
+    }
+
     /// Does all jobs that wait.
     pub(super) fn work(&mut self) {
         while let Some(job) = self.jobs.pop_front() {
