@@ -43,7 +43,7 @@ fn write(disk: &MemoryDisk, folder: &str, name: &str, bytes: &[u8]) {
 /// A start on this store; nothing of it can be launched, so the built-in bundle is.
 fn start(disk: MemoryDisk) -> Store {
     let store = Store::new(Arc::new(disk));
-    assert_eq!(store.boot(&context()).which, Which::Builtin);
+    assert_eq!(store.boot(&context()).0.which, Which::Builtin);
     store
 }
 

@@ -16,10 +16,10 @@ use super::timers::Timer;
 use crate::boot::Which;
 use crate::error::{Error, Result};
 
-/// Waits before a confirmation is tried again: 100 ms, and twice as long each time.
-const FIRST_WAIT: Duration = Duration::from_millis(100);
+/// Waits before what met another change of state is tried again: 100 ms, and twice as long each time.
+pub(super) const FIRST_WAIT: Duration = Duration::from_millis(100);
 /// So often: 6.3 s in all.
-const TRIES: u32 = 6;
+pub(super) const TRIES: u32 = 6;
 /// What the start of an app gets before its files are read again.
 const AFTER_READY: Duration = Duration::from_secs(30);
 

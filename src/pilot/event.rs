@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::api::{self, About, Bundle, Failure, Found, Notice, Told};
-use super::call::Call;
+use super::call::{Apply, Call};
 use super::exit::Exit;
 use crate::boot::{Circumstances, Reason, Which};
 use crate::error::Result;
@@ -29,6 +29,8 @@ pub struct Now {
 /// What a start decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decided {
+    /// Its place among the decisions of this process, in the order in which the store made them.
+    pub number: u64,
     /// Which bundle.
     pub which: Which,
     /// The same, for pages.
@@ -153,8 +155,8 @@ pub enum Asked {
 /// Why the page is replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Switch {
-    /// A new bundle takes over.
-    Apply,
+    /// A new bundle takes over, at this wish.
+    Apply(Apply),
     /// A page asked for it.
     Asked(CallId),
     /// Back to the built-in bundle, at a page's wish.

@@ -99,7 +99,7 @@ pub(super) fn carry_out(
 }
 
 /// How a job ended that panicked.
-pub(super) fn fell_over(job: Job) -> Done {
+pub(super) fn fell_over(updater: &Updater, job: Job) -> Done {
     let error = || {
         let source = std::io::Error::other("it panicked");
         Error::Storage { doing: "a job of the updater".to_owned(), source }
@@ -108,6 +108,7 @@ pub(super) fn fell_over(job: Job) -> Done {
     match job {
         // As where no record can be read.
         Job::Start { .. } => Done::Started(Decided {
+            number: updater.number(),
             which: Which::Builtin,
             bundle: Bundle::builtin(),
             folder: None,
@@ -154,7 +155,7 @@ fn crashed_early(updater: &Updater, id: BundleId) {
 
 fn switch(updater: &Updater, why: &Switch) -> Result<Option<Decided>> {
     match why {
-        Switch::Apply | Switch::Asked(_) => {
+        Switch::Apply(_) | Switch::Asked(_) => {
             updater.apply()?;
             if updater.state()?.record.next.is_none() {
                 return Ok(None);
@@ -175,6 +176,7 @@ fn switch(updater: &Updater, why: &Switch) -> Result<Option<Decided>> {
 fn decide(updater: &Updater, circumstances: Circumstances) -> Decided {
     let launched = updater.boot_in(circumstances);
     Decided {
+        number: launched.number,
         which: launched.which,
         bundle: Bundle::new(launched.which, updater.release(launched.which).as_ref()),
         folder: launched.path,

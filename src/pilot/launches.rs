@@ -8,13 +8,14 @@ use serde_json::{Value, json};
 
 use super::api::{Bundle, Stage};
 use super::call::Apply;
+use super::confirm::{FIRST_WAIT, TRIES};
 use super::deadline::Deadline;
 use super::event::{CallId, Decided, Effect, Job, Now, Switch};
 use super::exit::{Exit, Note};
 use super::machine::Machine;
 use super::timers::Timer;
 use crate::boot::{Circumstances, Reason, Which};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// A renderer that dies sooner than this after a launch is the bundle's fault.
 const EARLY: Duration = Duration::from_secs(10);
@@ -55,9 +56,9 @@ impl Machine {
         let unshown = !self.pages.is_shown();
         let taken = self.launch.as_ref().is_some_and(|launch| launch.token.is_some());
         self.stop(Timer::Show);
-        self.switching = true;
+        self.decide();
         // What a page asked for went with it.
-        (self.pending, self.hold) = (None, None);
+        self.hold = None;
         (self.background, self.unseen) = (!seen, !seen);
         self.run(Job::Start {
             circumstances: Circumstances {
@@ -94,6 +95,26 @@ impl Machine {
         }
     }
 
+    /// A decision begins: whatever waits is its own to take.
+    fn decide(&mut self) {
+        self.deciding += 1;
+        self.pending = None;
+        self.stop(Timer::Switch);
+    }
+
+    /// Takes in what was decided, unless a later decision was heard of before it: the store goes by that
+    /// one, and no page could vouch for this one's launch. Whether it is what runs now.
+    fn take_in(&mut self, decided: Decided, now: Now) -> bool {
+        let holds = self.launch.is_none() || decided.number > self.decided;
+        if holds {
+            self.decided = decided.number;
+            self.launch(decided, now);
+        } else {
+            self.notice = self.notice.take().or(decided.notice);
+        }
+        holds
+    }
+
     fn launch(&mut self, decided: Decided, now: Now) {
         self.launches += 1;
         self.stop(Timer::Ready);
@@ -123,13 +144,16 @@ impl Machine {
             begun: now.ticks,
         });
         self.tell_sight();
-        self.switching = false;
     }
 
     pub(super) fn started(&mut self, decided: Decided, now: Now) {
-        let folder = decided.folder.clone();
-        self.launch(decided, now);
+        self.deciding = self.deciding.saturating_sub(1);
+        if !self.take_in(decided, now) {
+            // The web view begins with what came after.
+            self.stop(Timer::Show);
+        }
         self.pages.begin(self.launches);
+        let folder = self.launch.as_ref().and_then(|launch| launch.folder.clone());
         self.effects.push(Effect::Begin(folder));
         self.tell_rolled_back();
         self.count(now);
@@ -139,24 +163,33 @@ impl Machine {
     }
 
     pub(super) fn switched(&mut self, why: Switch, decided: Result<Option<Decided>>, now: Now) {
+        self.deciding = self.deciding.saturating_sub(1);
         let decided = match decided {
             Ok(decided) => decided,
             Err(error) => {
-                self.switching = false;
                 match why {
                     Switch::Asked(call) | Switch::Reset(call) => {
                         self.reject(call, &error, Stage::Apply);
                     }
-                    Switch::Apply | Switch::Failed | Switch::Seen => {
+                    Switch::Apply(apply) => {
+                        self.log(format!("nothing is switched: {error}"));
+                        if matches!(error, Error::Busy(_)) {
+                            self.switch_later(apply);
+                        }
+                    }
+                    Switch::Seen if matches!(error, Error::Busy(_)) => {
+                        self.switch_later(Apply::Now);
+                    }
+                    Switch::Failed | Switch::Seen => {
                         self.log(format!("nothing is switched: {error}"));
                     }
                 }
                 return self.undo();
             }
         };
+        self.switch_tries = 0;
         let applying = decided.is_some();
-        if let Some(decided) = decided {
-            self.launch(decided, now);
+        if decided.is_some_and(|decided| self.take_in(decided, now)) {
             if let Some(launch) = &mut self.launch {
                 launch.fresh = why == Switch::Failed;
             }
@@ -164,11 +197,10 @@ impl Machine {
             self.tell_before_reload();
             self.set(Timer::Show, GRACE);
         }
-        self.switching = false;
         match why {
             Switch::Asked(call) => self.resolve(call, json!({ "applying": applying })),
             Switch::Reset(call) => self.resolve(call, Value::Null),
-            Switch::Apply | Switch::Failed | Switch::Seen => {}
+            Switch::Apply(_) | Switch::Failed | Switch::Seen => {}
         }
         self.tell_state();
         self.undo();
@@ -188,9 +220,20 @@ impl Machine {
 
     /// Starts what waits, if nothing forbids it now.
     pub(super) fn switch(&mut self, why: Switch) {
-        self.switching = true;
-        self.pending = None;
+        self.decide();
         self.run(Job::Switch(why));
+    }
+
+    /// Another change of state was under way: what waits still does. After some tries it waits for the
+    /// next occasion.
+    fn switch_later(&mut self, apply: Apply) {
+        self.pending = Some(self.pending.map_or(apply, |pending| pending.sooner(apply)));
+        if self.switch_tries < TRIES {
+            self.set(Timer::Switch, FIRST_WAIT * 2_u32.pow(self.switch_tries));
+            self.switch_tries += 1;
+        } else {
+            self.switch_tries = 0;
+        }
     }
 
     /// What waits takes over, as soon as it may.
@@ -199,7 +242,7 @@ impl Machine {
         if in_sight || self.unseen || self.hold.is_some() || self.is_deciding() {
             self.pending = Some(self.pending.map_or(apply, |pending| pending.sooner(apply)));
         } else {
-            self.switch(Switch::Apply);
+            self.switch(Switch::Apply(apply));
         }
     }
 
@@ -277,15 +320,15 @@ impl Machine {
     /// Replaces the page of a launch that failed, unless a switch is under way that does. One that
     /// replaces nothing comes here when it ends. Ordered after [`Job::Fail`], it runs after it.
     pub(super) fn undo(&mut self) {
-        if self.failing && !self.switching {
+        if self.failing && self.deciding == 0 {
             self.failing = false;
-            self.switching = true;
+            self.deciding += 1;
             self.run(Job::Switch(Switch::Failed));
         }
     }
 
     /// A decision is under way; the next one waits for it.
     pub(super) fn is_deciding(&self) -> bool {
-        self.switching || self.failing
+        self.deciding > 0 || self.failing
     }
 }

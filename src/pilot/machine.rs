@@ -85,8 +85,12 @@ pub struct Machine {
     pub(super) hold: Option<Hold>,
     /// A bundle waits to take over within this process.
     pub(super) pending: Option<Apply>,
-    /// A start or a switch is being decided.
-    pub(super) switching: bool,
+    /// Starts and switches that are being decided: a web view may be made anew while one is.
+    pub(super) deciding: u32,
+    /// The newest decision that was taken in.
+    pub(super) decided: u64,
+    /// How often a switch met another change of state.
+    pub(super) switch_tries: u32,
     /// The launch failed, and its page still stands.
     pub(super) failing: bool,
     /// A `ready()` that met another change of state.
@@ -127,7 +131,9 @@ impl Machine {
             unseen: false,
             hold: None,
             pending: None,
-            switching: false,
+            deciding: 0,
+            decided: 0,
+            switch_tries: 0,
             failing: false,
             unwritten: None,
             schedule: Schedule::new(auto.unwrap_or_default(), seed),
@@ -214,6 +220,7 @@ impl Machine {
             Timer::Ready => self.ready_timer(now),
             Timer::Show => self.show(),
             Timer::Confirm => self.confirm_again(),
+            Timer::Switch => self.take_up_pending(),
             Timer::Recheck => self.recheck(),
             Timer::Sync => {
                 self.schedule.begun(now.wall);

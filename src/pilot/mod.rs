@@ -262,7 +262,8 @@ impl Pilot {
         let doing = job.clone();
         let work = || jobs::carry_out(updater, doing, cancel, &*self.hands, watch);
         // What a job leaves half done is on disk, where every start and every sync reckons with it.
-        std::panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| jobs::fell_over(job))
+        std::panic::catch_unwind(AssertUnwindSafe(work))
+            .unwrap_or_else(|_| jobs::fell_over(updater, job))
     }
 
     /// What stands below, for native code. None while idle.

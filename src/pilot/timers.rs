@@ -10,6 +10,7 @@ pub(super) enum Timer {
     Show,
     Sync,
     Confirm,
+    Switch,
     Recheck,
 }
 

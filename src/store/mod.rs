@@ -17,6 +17,7 @@ mod record;
 #[cfg(all(test, feature = "publish"))]
 mod tests;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use disk::{Disk, Entry, Held, NewFile};
@@ -43,6 +44,8 @@ pub struct Store {
     disk: Arc<dyn Disk>,
     /// What this process shows.
     lease: Mutex<Option<(BundleId, Box<dyn Held>)>>,
+    /// Decisions of this process so far.
+    decisions: AtomicU64,
 }
 
 /// What the store is told of the world with each call.
@@ -94,7 +97,7 @@ impl Store {
     /// The store on `disk`. Reads and writes nothing yet.
     #[must_use]
     pub fn new(disk: Arc<dyn Disk>) -> Self {
-        Self { disk, lease: Mutex::new(None) }
+        Self { disk, lease: Mutex::new(None), decisions: AtomicU64::new(0) }
     }
 
     /// The disk.
@@ -128,27 +131,36 @@ impl Store {
     }
 
     /// Decides what this start launches, and makes durable what must be before it does. Never
-    /// fails: where storage does, what needs no storage runs.
-    pub fn boot(&self, context: &Context<'_>) -> Launch {
-        self.decide(context).unwrap_or_else(|error| {
-            log::error!("starting on the built-in bundle: {error}");
-            builtin_launch()
-        })
-    }
-
-    fn decide(&self, context: &Context<'_>) -> Result<Launch> {
+    /// fails: where storage does, what needs no storage runs. With it comes its number, as of
+    /// [`Store::number`].
+    pub fn boot(&self, context: &Context<'_>) -> (Launch, u64) {
         // Held until the lease is: nothing is collected between the decision and the lease.
         let lock = self.lock(LOCK).unwrap_or_else(|error| {
             log::warn!("no lock: {error}");
             None
         });
+        let number = self.number();
+        let launch = self.decide(context, lock.is_some()).unwrap_or_else(|error| {
+            log::error!("starting on the built-in bundle: {error}");
+            builtin_launch()
+        });
+        (launch, number)
+    }
+
+    /// Numbers a decision of this process. Of two that were made at once, the higher number is that of
+    /// the one that the record and the lease are about, whichever is heard of first.
+    pub fn number(&self) -> u64 {
+        self.decisions.fetch_add(1, Ordering::SeqCst).saturating_add(1)
+    }
+
+    fn decide(&self, context: &Context<'_>, locked: bool) -> Result<Launch> {
         // An unreadable record is not a lost one: nothing may be written then.
         let loaded =
             record::load(&*self.disk).map_err(|error| Error::storage("the record", error))?;
         let lost = loaded.is_none();
         let record = loaded.unwrap_or_else(|| fresh_record(context));
         let launch = self.with_facts(context, |facts| {
-            if lock.is_none() {
+            if !locked {
                 log::warn!("the lock is not to be had: nothing is tried and nothing written");
                 return Ok(stable_without_lock(&record, facts));
             }
@@ -164,7 +176,7 @@ impl Store {
                 }
             }
         })?;
-        if self.hold(launch.which) || lock.is_some() {
+        if self.hold(launch.which) || locked {
             return Ok(launch);
         }
         // Whoever has the lock may be removing the bundle right now.

@@ -108,7 +108,7 @@ impl Phone {
     }
 
     fn boot(&mut self) -> Launch {
-        self.run(|store, context| store.boot(context))
+        self.run(|store, context| store.boot(context).0)
     }
 
     fn boot_ready(&mut self) -> Result<Launch> {

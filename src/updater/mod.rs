@@ -74,6 +74,8 @@ pub struct Launched {
     pub undone: Option<Undone>,
     /// Nothing that policy allows was left on the device.
     pub below_floor: bool,
+    /// Its place among the starts that this process decided: of two at once, the higher one holds.
+    pub number: u64,
 }
 
 /// One release as the host may show it.
@@ -148,7 +150,9 @@ impl Updater {
     /// Like [`Updater::boot`], by a shell that knows more.
     pub fn boot_in(&self, circumstances: Circumstances) -> Launched {
         let launch = self.in_circumstances(circumstances, |context| Ok(self.store.boot(context)));
-        let Ok(launch) = launch.inspect_err(|error| log::error!("built-in bundle: {error}")) else {
+        let Ok((launch, number)) =
+            launch.inspect_err(|error| log::error!("built-in bundle: {error}"))
+        else {
             return Launched {
                 which: Which::Builtin,
                 version: self.embedded_version(),
@@ -156,6 +160,7 @@ impl Updater {
                 token: None,
                 undone: None,
                 below_floor: false,
+                number: self.number(),
             };
         };
         if let Some(undone) = launch.undone {
@@ -176,7 +181,13 @@ impl Updater {
             token: launch.token.map(|token| token.as_str().to_owned()),
             undone: launch.undone,
             below_floor: launch.last_resort,
+            number,
         }
+    }
+
+    /// The number of a start that was decided without the store.
+    pub(crate) fn number(&self) -> u64 {
+        self.store.number()
     }
 
     /// The launch with this token came up: its bundle is confirmed, and what is no longer needed is

@@ -17,6 +17,8 @@ pub(super) struct Device {
     pub(super) mandatory: bool,
     pub(super) notice: Option<(u8, Reason)>,
     pub(super) tokens: u32,
+    /// How often it was decided what runs.
+    pub(super) decisions: u64,
     /// How often events were sent.
     pub(super) sendings: u32,
     /// How often what is confirmed crashed early.
@@ -27,6 +29,8 @@ pub(super) struct Device {
     pub(super) away: bool,
     /// So many confirmations meet another change of state.
     pub(super) busy: u32,
+    /// So many switches do.
+    pub(super) busy_switches: u32,
     /// The next job fails with this.
     pub(super) failing: Option<Error>,
 }
@@ -57,8 +61,10 @@ impl Device {
                 self.trial = Some((number, launches + 1, format!("token {}", self.tokens)));
             }
         }
+        self.decisions += 1;
         let shown = self.trial.as_ref().map_or(self.confirmed, |trial| trial.0);
         Decided {
+            number: self.decisions,
             which: which(shown),
             bundle: bundle(shown),
             folder: (shown != BUILTIN).then(|| PathBuf::from(format!("/{shown}"))),
@@ -122,9 +128,13 @@ impl Device {
                 }
                 or(Done::Noted)
             }
+            Job::Switch(why) if self.busy_switches > 0 => {
+                self.busy_switches -= 1;
+                or(Done::Switched { why, decided: Err(Error::Busy("change of state")) })
+            }
             Job::Switch(why) => {
                 let waits = match &why {
-                    Switch::Apply | Switch::Asked(_) => {
+                    Switch::Apply(_) | Switch::Asked(_) => {
                         self.next = self.held.take().or(self.next);
                         self.next.is_some()
                     }

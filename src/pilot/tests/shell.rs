@@ -10,7 +10,9 @@ pub(super) struct Shell {
     pub(super) ticks: Duration,
     pub(super) timers: BTreeMap<u64, Duration>,
     pub(super) jobs: VecDeque<Job>,
-    /// Jobs wait for [`Shell::work`].
+    /// Jobs that the device has done, and whose end is not told yet.
+    pub(super) ended: VecDeque<(Vec<Event>, Done)>,
+    /// Jobs wait for [`Shell::work`], but for those of a web view that is made or has died.
     pub(super) slow: bool,
     pub(super) metered: bool,
     pub(super) calls: u32,
@@ -49,6 +51,7 @@ impl Shell {
             ticks: Duration::ZERO,
             timers: BTreeMap::new(),
             jobs: VecDeque::new(),
+            ended: VecDeque::new(),
             slow: false,
             metered: false,
             calls: 0,
@@ -65,6 +68,8 @@ impl Shell {
 
     pub(super) fn on(&mut self, event: Event) {
         let wall = UnixTime::from_seconds(1_800_000_000 + self.ticks.as_secs());
+        let at_once = matches!(event, Event::Start { .. } | Event::RendererGone);
+        let mut urgent = Vec::new();
         let effects = self.machine.on(event, Now { ticks: self.ticks, wall });
         for effect in effects {
             match effect {
@@ -87,6 +92,11 @@ impl Shell {
                 Effect::StopTimer(timer) => {
                     self.timers.remove(&timer);
                 }
+                Effect::Run(job @ (Job::Start { .. } | Job::Fail { .. } | Job::EarlyCrash(_)))
+                    if at_once =>
+                {
+                    urgent.push(job);
+                }
                 Effect::Run(job) => self.jobs.push_back(job),
                 Effect::Cancel => self.device.failing = Some(Error::Cancelled),
                 Effect::Tell(told) => self.told.push((told.event, told.data)),
@@ -100,6 +110,11 @@ impl Shell {
                 Effect::Note(note) => assert!(note.len() <= 128),
                 Effect::Log(text) => assert!(!text.is_empty()),
             }
+        }
+        for job in urgent {
+            let (events, done) = self.device.work(job, self.metered);
+            assert!(events.is_empty());
+            self.on(Event::Done(done));
         }
         if !self.slow {
             self.work();
@@ -126,10 +141,20 @@ impl Shell {
         }
     }
 
+    /// Does the next job that waits, and has not come to tell of its end.
+    pub(super) fn work_half(&mut self) {
+        if let Some(job) = self.jobs.pop_front() {
+            self.ended.push_back(self.device.work(job, self.metered));
+        }
+    }
+
     /// Does all jobs that wait.
     pub(super) fn work(&mut self) {
-        while let Some(job) = self.jobs.pop_front() {
-            let (events, done) = self.device.work(job, self.metered);
+        loop {
+            if self.ended.is_empty() {
+                self.work_half();
+            }
+            let Some((events, done)) = self.ended.pop_front() else { break };
             events.into_iter().for_each(|event| self.on(event));
             self.on(Event::Done(done));
         }
