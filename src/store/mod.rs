@@ -336,6 +336,17 @@ impl Store {
         Ok(Holdings { record, bundles: found, blocked, stable })
     }
 
+    /// Replaces a small file of somebody else's in the store's folder, under the lock: a collection takes
+    /// a file on its way for one that a crash left. Where the lock is not to be had for moments, without.
+    ///
+    /// # Errors
+    /// Where storage refuses; the old bytes or the new ones are there then.
+    pub fn keep(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        let _lock = self.lock(LOCK)?;
+        disk::replace(&*self.disk, "", name, bytes)
+            .map_err(|error| Error::storage(format!("keeping the {name}"), error))
+    }
+
     fn lock(&self, path: &str) -> Result<Option<Box<dyn Held>>> {
         disk::lock_soon(&*self.disk, path).map_err(|error| Error::storage(path, error))
     }

@@ -10,7 +10,6 @@ use crate::boot::{Reason, Undone, Which};
 use crate::error::{Error, Result};
 use crate::id::{BundleId, Channel};
 use crate::json;
-use crate::store::disk::replace;
 
 const FILE: &str = "notice";
 const LIMIT: u64 = 4096;
@@ -68,12 +67,9 @@ impl Updater {
             }),
             reason: undone.reason,
         };
-        let kept = json::compact(&notice).map_err(|error| Error::document(FILE, error)).and_then(
-            |bytes| {
-                replace(&**self.store.disk(), "", FILE, &bytes)
-                    .map_err(|error| Error::storage("keeping a notice", error))
-            },
-        );
+        let kept = json::compact(&notice)
+            .map_err(|error| Error::document(FILE, error))
+            .and_then(|bytes| self.store.keep(FILE, &bytes));
         if let Err(error) = kept {
             log::warn!("{error}");
         }

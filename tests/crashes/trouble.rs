@@ -140,6 +140,18 @@ fn a_sync_that_staged_something_says_so_whoever_has_the_lock() {
 }
 
 #[test]
+fn no_collection_takes_a_notice_that_is_being_written() {
+    let mut phone = offered_second();
+    phone.sync().unwrap();
+    phone.all(&[Step::Boot, Step::Fail, Step::Boot]).unwrap();
+    // A collection begins when the failure is written down.
+    phone.disk.contend("lock", 1, 3);
+    phone.does(Step::Fail).unwrap();
+    assert_eq!(phone.updater().notice().unwrap().id, offered(SECOND));
+    assert!(phone.disk.lock("lock", true).unwrap().is_some(), "the notice waited for its end");
+}
+
+#[test]
 fn on_storage_that_takes_no_writes_what_is_confirmed_runs() {
     let mut phone = offered_second();
     phone.sync().unwrap();
