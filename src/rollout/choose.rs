@@ -1,6 +1,7 @@
 //! Which offer this device takes.
 
 use super::{Offered, Rollout, allow_hash, bucket};
+use crate::digest::Digest;
 use crate::error::Result;
 use crate::id::InstallId;
 
@@ -17,6 +18,8 @@ pub struct Device<'a> {
 pub enum Running {
     /// This release, or the built-in bundle.
     Named(Offered),
+    /// The release with this manifest, whose files are damaged: it is to be brought back.
+    Damaged(Digest),
     /// Something of another channel or unknown to the offers.
     Other,
 }
@@ -55,7 +58,8 @@ pub enum Choice {
 
 /// Walks the offers in order and takes the first that is allowed and admits the device. An allowed
 /// offer that names what the device is heading for ends the walk, admitted or not: nobody is moved
-/// off a release because its share was lowered. `judge` is asked only for offers that matter, since
+/// off a release because its share was lowered. Where its files are damaged it is taken again, paused or
+/// not: it is not new. `judge` is asked only for offers that matter, since
 /// it may have to fetch a manifest.
 ///
 /// # Errors
@@ -68,13 +72,20 @@ pub fn choose(
     let allow = allow_hash(&rollout.app, device.install);
     let mut refused = None;
     for (at, offer) in rollout.offers.iter().enumerate() {
-        let heading = device.heading == Running::Named(offer.release);
+        let (heading, damaged) = match (device.heading, offer.release) {
+            (Running::Named(named), offered) => (named == offered, false),
+            (Running::Damaged(named), Offered::Release { manifest, .. }) => {
+                (named == manifest, named == manifest)
+            }
+            _ => (false, false),
+        };
         let admitted = offer.allow.contains(&allow)
             || bucket(&rollout.app, &rollout.channel, &offer.salt, device.install) < offer.share;
         if !heading && !admitted {
             continue;
         }
         match judge(&offer.release)? {
+            Verdict::Allowed if damaged => return Ok(Choice::Take(at)),
             Verdict::Allowed if heading => return Ok(Choice::UpToDate),
             Verdict::Allowed if rollout.paused => return Ok(Choice::NotOffered),
             Verdict::Allowed => return Ok(Choice::Take(at)),
@@ -90,7 +101,6 @@ pub fn choose(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::digest::Digest;
     use crate::rollout::Offer;
 
     fn release(sequence: u64) -> Offered {
@@ -172,6 +182,21 @@ mod tests {
         rollout.paused = true;
         assert_eq!(chosen(&rollout, Running::Named(release(1)), 1, &[]), Choice::NotOffered);
         assert_eq!(chosen(&rollout, Running::Named(release(2)), 1, &[]), Choice::UpToDate);
+    }
+
+    #[test]
+    fn what_is_damaged_is_taken_again_whatever_its_share_and_paused_or_not() {
+        let Offered::Release { manifest, .. } = release(2) else { panic!() };
+        let damaged = Running::Damaged(manifest);
+        let mut rollout = rollout(vec![offer(release(2), 0), offer(release(1), 10_000)]);
+        for paused in [false, true] {
+            rollout.paused = paused;
+            assert_eq!(chosen(&rollout, damaged, 1, &[]), Choice::Take(0));
+            // What may not run any more is not brought back.
+            let revoked = [(release(2), Verdict::NotAllowed)];
+            let other = if paused { Choice::NotOffered } else { Choice::Take(1) };
+            assert_eq!(chosen(&rollout, damaged, 1, &revoked), other);
+        }
     }
 
     #[test]

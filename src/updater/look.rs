@@ -149,21 +149,18 @@ impl Updater {
         Ok(())
     }
 
-    /// What the device is heading for, as an offer would name it. A damaged bundle is none: it is
-    /// to be fetched again.
+    /// What the device is heading for, as an offer would name it.
     fn heading(&self, holdings: &Holdings, channel: &Channel) -> Running {
         match holdings.record.heading() {
             Which::Builtin => Running::Named(Offered::Builtin),
-            Which::Bundle(id) => {
-                let manifest = holdings.bundles.iter().find(|(other, _)| *other == id);
-                match manifest {
-                    Some((_, manifest)) if manifest.channel == *channel && self.store.has(&id) => {
-                        let sequence = manifest.sequence;
-                        Running::Named(Offered::Release { sequence, manifest: id.0 })
-                    }
-                    _ => Running::Other,
+            Which::Bundle(id) if !self.store.has(&id) => Running::Damaged(id.0),
+            Which::Bundle(id) => match holdings.bundles.iter().find(|(other, _)| *other == id) {
+                Some((_, manifest)) if manifest.channel == *channel => {
+                    let sequence = manifest.sequence;
+                    Running::Named(Offered::Release { sequence, manifest: id.0 })
                 }
-            }
+                _ => Running::Other,
+            },
         }
     }
 

@@ -1,8 +1,10 @@
-//! Room: what a full phone asks for, and what a download that was cut short has taken of it already.
+//! Room: what a full phone asks for, and what a download that was cut short has taken of it already. And
+//! damage to a release that hardly anybody is offered any more.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use farad::boot::Which;
 use farad::builtin::Builtin;
 use farad::config::Config;
 use farad::fetch::{Request, Response, Transport};
@@ -15,7 +17,7 @@ use farad::store::memory::{Fault, MemoryDisk};
 use farad::updater::{Status, Synced, Updater};
 use serde_json::json;
 
-use crate::forge::{APP, Forge};
+use crate::forge::{APP, Forge, offer};
 use crate::phone::Still;
 use crate::world::answer;
 
@@ -132,4 +134,22 @@ fn what_came_in_earlier_runs_takes_no_room_again() {
     let synced = phone.sync().unwrap();
     assert_eq!(synced.status, Status::Staged);
     assert!(synced.bytes < pack / 2, "{} came again", synced.bytes);
+}
+
+#[test]
+fn damage_is_mended_where_the_release_is_offered_to_nobody_new() {
+    let mut phone = Phone::running();
+    let Which::Bundle(id) = phone.updater().state().unwrap().record.confirmed else { panic!() };
+    let file = format!("bundles/{id}/files/app.js");
+    let whole = phone.disk.read(&file, u64::MAX).unwrap();
+    phone.disk.damage(&file, 100);
+    phone.updater().recheck(&Cancel::default()).unwrap();
+    let mut offer = offer(&json!({ "sequence": 1, "manifest": id.0 }));
+    offer["share"] = json!(0);
+    phone.forge.rollout("production", &[offer]);
+    phone.forge.publish();
+    assert_eq!(phone.sync().unwrap().status, Status::Staged);
+    assert_eq!(phone.disk.read(&file, u64::MAX).unwrap(), whole);
+    assert_eq!(phone.updater().boot(false).token, None);
+    assert_eq!(phone.sync().unwrap().status, Status::UpToDate);
 }
