@@ -1,9 +1,11 @@
 //! The machine, driven by hand and at random over a shell and a device that are made up.
 
+mod decisions;
 mod device;
 mod launches;
 mod random;
 mod shell;
+mod sight;
 mod syncs;
 
 use std::collections::{BTreeMap, VecDeque};
