@@ -76,9 +76,10 @@ pub fn start(before: &Record, facts: &Facts<'_>) -> Plan {
     }
     let excused = excuse(&record, facts);
     effects.extend(excused.map(Effect::Excuse));
-    // What nobody sees come up cannot say that it did: whatever waits goes on waiting.
+    // What nobody sees come up cannot say that it did: what would be tried goes on waiting.
     let tries = !facts.circumstances.unseen;
-    match record.next.take_if(|_| tries) {
+    let untried = [Which::Builtin, record.confirmed];
+    match record.next.take_if(|next| tries || untried.contains(next)) {
         // Never tried: it is what the app was reviewed with.
         Some(Which::Builtin) => {
             record.confirmed = Which::Builtin;

@@ -152,6 +152,25 @@ fn a_start_that_nobody_sees_tries_nothing_and_counts_nothing() {
 }
 
 #[test]
+fn a_start_that_nobody_sees_goes_back_to_the_built_in_bundle_which_is_never_tried() {
+    let mut world = World::new();
+    world.install(3);
+    world.circumstances.unseen = true;
+    world.tell(Event::Chosen(Which::Builtin)).unwrap();
+    assert_eq!(world.start().which, Which::Builtin);
+    assert_eq!((world.record.confirmed, world.record.next), (Which::Builtin, None));
+    // Nor does the choice wait for a bundle that was revoked meanwhile.
+    let mut world = World::new();
+    world.install(3);
+    world.circumstances.unseen = true;
+    world.tell(Event::Chosen(Which::Builtin)).unwrap();
+    world.bundles.get_mut(&id(3)).unwrap().standing = Standing::Revoked;
+    world.tell(Event::Policy).unwrap();
+    assert_eq!(world.start().which, Which::Builtin);
+    assert_eq!(world.record.next, None);
+}
+
+#[test]
 fn marks_count_where_the_record_was_lost() {
     let mut world = World::new();
     world.tell(Event::Staged { id: id(1), hold: false }).unwrap();
