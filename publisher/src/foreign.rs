@@ -58,7 +58,7 @@ fn inside(folder: &Path, path: &Path) -> String {
 }
 
 /// Whether a path is one that a repository has (`docs/format.md`, Files).
-pub(crate) fn is_of_repository(path: &str) -> bool {
+fn is_of_repository(path: &str) -> bool {
     let Some((folder, rest)) = path.split_once('/') else { return false };
     match folder {
         "metadata" => rest == "timestamp.json" || numbered(rest).is_some_and(is_role),

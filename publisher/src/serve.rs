@@ -15,7 +15,6 @@ use tiny_http::{Header, Method, Request, Response, StatusCode};
 
 use crate::eventlog::{EventLog, Refused};
 use crate::failure::{Failure, Result};
-use crate::foreign::is_of_repository;
 
 /// Faults that the server makes on purpose; each is a share of all answers, 0 to 1.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -258,8 +257,7 @@ impl Site {
         if path.contains('%') || path.split('/').any(|segment| segment.starts_with('.')) {
             return None;
         }
-        // Nothing else that somebody keeps in its folder is handed out, least of all keys.
-        if !is_of_repository(path) {
+        if !is_handed_out(path) {
             return None;
         }
         let (home, _) = path.split_once('/')?;
@@ -295,6 +293,16 @@ impl Site {
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^= z >> 31;
         ((z % 1_000_000) as f64) < share * 1_000_000.0
+    }
+}
+
+/// Whether a path may be one of a TUF repository, ours or another's: nothing else that somebody keeps in
+/// its folder is handed out, least of all keys.
+fn is_handed_out(path: &str) -> bool {
+    match path.split_once('/') {
+        Some(("metadata" | "targets", rest)) => rest.ends_with(".json"),
+        Some(("blobs", name)) => name.parse::<Digest>().is_ok(),
+        _ => false,
     }
 }
 
