@@ -288,6 +288,21 @@ impl Error {
         }
     }
 
+    /// Whether what was served is to blame: it is not what was signed, or breaks its format.
+    pub(crate) fn blames_content(&self) -> bool {
+        matches!(
+            self,
+            Self::Digest { .. } | Self::Document { .. } | Self::TooLarge { .. } | Self::Seal
+        )
+    }
+
+    /// The same, or the server does not have the file, or not all of it. A network or a disk that fails is
+    /// neither.
+    pub(crate) fn blames_file(&self) -> bool {
+        let missing = matches!(self, Self::Http { status: 404 | 410 | 416, .. });
+        missing || self.blames_content()
+    }
+
     /// Whether the same call may succeed later without anybody's doing.
     #[must_use]
     pub fn retryable(&self) -> bool {

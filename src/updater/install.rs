@@ -95,7 +95,8 @@ impl<'a> Install<'a, '_, '_> {
                     log::info!("a patch could not make everything: the rest comes from the pack");
                     (fallback, remains) = (Some("hash-mismatch"), Some(left));
                 }
-                Err(error) if is_the_patchs_fault(&error) => {
+                // Another way may do better.
+                Err(error) if error.blames_file() => {
                     log::warn!("a patch is left alone: {error}");
                     refuse(self.disk(), &patch.blob.sha256);
                     fallback = Some(error.code());
@@ -372,16 +373,4 @@ fn pieces(layout: &Layout, index: &Index, wanted: &dyn Fn(&Digest) -> bool) -> (
     let pieces: Vec<Vec<Piece>> = frames.map(|(_, pieces)| pieces).collect();
     let all = pieces.len() == layout.frames().len();
     (pieces.concat(), all)
-}
-
-/// Whether another way may do better: the patch is not what was signed, is not there, or does not
-/// do what it should. A network or a disk that fails would fail there too.
-fn is_the_patchs_fault(error: &Error) -> bool {
-    match error {
-        Error::Digest { .. } | Error::Document { .. } | Error::TooLarge { .. } | Error::Seal => {
-            true
-        }
-        Error::Http { status, .. } => matches!(status, 404 | 410 | 416),
-        _ => false,
-    }
 }

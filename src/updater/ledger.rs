@@ -169,7 +169,8 @@ impl Ledger {
             (self.release, self.failures, self.not_before) = (Some(release), 0, 0);
         }
         match outcome {
-            Err(error) if is_its_own_fault(error) => {
+            // The release or its server is to blame, and not the way or the phone.
+            Err(error) if error.blames_file() => {
                 let wait =
                     FIRST_WAIT.saturating_mul(1_u64.checked_shl(self.failures).unwrap_or(DAY));
                 self.failures = self.failures.saturating_add(1);
@@ -180,17 +181,6 @@ impl Ledger {
             }
             _ => {}
         }
-    }
-}
-
-/// Whether the release or its server is to blame, and not the way or the phone.
-fn is_its_own_fault(error: &Error) -> bool {
-    match error {
-        Error::Digest { .. } | Error::Document { .. } | Error::TooLarge { .. } | Error::Seal => {
-            true
-        }
-        Error::Http { status, .. } => *status == 404 || *status == 416,
-        _ => false,
     }
 }
 
@@ -243,6 +233,16 @@ mod tests {
         let busy = Error::Http { status: 503, retry_after: Some(4000), file: String::new() };
         ledger.note(at(0), (id("a"), PACK), 1, &Err::<(), _>(busy));
         assert_eq!(wait(&ledger, at(0)), 4000);
+    }
+
+    #[test]
+    fn a_release_whose_files_the_server_does_not_have_rests() {
+        for status in [404, 410, 416] {
+            let mut ledger = Ledger::default();
+            let gone = Error::Http { status, retry_after: None, file: String::new() };
+            ledger.note(at(0), (id("a"), PACK), 1, &Err::<(), _>(gone));
+            assert_eq!(wait(&ledger, at(0)), 15 * 60, "{status}");
+        }
     }
 
     #[test]

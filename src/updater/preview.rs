@@ -67,13 +67,7 @@ impl Updater {
             Err(Error::Cancelled) => Err(Error::Cancelled),
             Err(error) => {
                 log::warn!("the notes of a release are not to be had: {error}");
-                if matches!(
-                    error,
-                    Error::Digest { .. }
-                        | Error::Document { .. }
-                        | Error::TooLarge { .. }
-                        | Error::Seal
-                ) {
+                if error.blames_content() {
                     refuse(disk, &info.sha256);
                 }
                 Ok(None)
