@@ -1,8 +1,9 @@
 //! What lies in a repository's folder and is none of the repository's: an upload takes everything along.
 //!
-//! Enters: the folder. Refuses: in the folders that phones ask for, links and names that no repository
-//! has; anywhere in it, private keys. Leaves alone: what a command that died left under names of its own
-//! (`temporary`), which is nobody's secret, and what a web server wants beside a repository.
+//! Enters: the folder. Refuses: in the folders that phones ask for, names that no repository has; anywhere
+//! in it, links and private keys in PEM; roots that nobody signed yet, for which every phone asks one day.
+//! Leaves alone: what a command that died left under names of its own (`temporary`), which is nobody's
+//! secret, and what a web server wants beside a repository.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -27,7 +28,7 @@ pub(crate) fn refuse_foreign(folder: &Path) -> Result<()> {
                 name.strip_prefix(served)
                     .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
             });
-            if served && kind.is_symlink() {
+            if kind.is_symlink() {
                 return Err(refuse(&name, "is a link"));
             }
             if kind.is_dir() {
@@ -41,6 +42,20 @@ pub(crate) fn refuse_foreign(folder: &Path) -> Result<()> {
             if kind.is_file() && webfolder::is_private_key(&path)? {
                 return Err(refuse(&name, "is a private key"));
             }
+        }
+    }
+    Ok(())
+}
+
+/// Refuses roots after the newest one.
+pub(crate) fn refuse_later_roots(folder: &Path, newest: u64) -> Result<()> {
+    let place = folder.join("metadata");
+    let failed = |error: std::io::Error| Failure::file("reading", &place, &error);
+    for entry in fs::read_dir(&place).map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
+        let version = name.strip_suffix(".root.json").and_then(|number| number.parse().ok());
+        if version.is_some_and(|version: u64| version > newest) {
+            return Err(refuse(&format!("metadata/{name}"), "is no root of this repository"));
         }
     }
     Ok(())
@@ -61,7 +76,7 @@ fn inside(folder: &Path, path: &Path) -> String {
 fn is_of_repository(path: &str) -> bool {
     let Some((folder, rest)) = path.split_once('/') else { return false };
     match folder {
-        "metadata" => rest == "timestamp.json" || numbered(rest).is_some_and(is_role),
+        "metadata" => is_metadata(rest),
         "blobs" => is_digest(rest),
         "targets" => rest
             .split_once('/')
@@ -70,12 +85,17 @@ fn is_of_repository(path: &str) -> bool {
     }
 }
 
-/// What follows the number in front of a name.
+/// Whether a file of this name may be metadata, of this or another TUF repository.
+pub(crate) fn is_metadata(name: &str) -> bool {
+    name == "timestamp.json" || numbered(name).is_some_and(is_role)
+}
+
+/// What follows the number in front of a name. Numbers begin with one.
 fn numbered(name: &str) -> Option<&str> {
     let (number, rest) = name.split_once('.')?;
     let parsed: u64 = number.parse().ok()?;
     // One spelling only.
-    (parsed.to_string() == number).then_some(rest)
+    (parsed > 0 && parsed.to_string() == number).then_some(rest)
 }
 
 fn is_role(name: &str) -> bool {
@@ -125,6 +145,8 @@ mod tests {
             "index.html".to_owned(),
             "metadata/root.json".to_owned(),
             "metadata/012.root.json".to_owned(),
+            "metadata/0.root.json".to_owned(),
+            "metadata/credentials.json".to_owned(),
             "metadata/1.root.json.bak".to_owned(),
             "metadata/sub/1.root.json".to_owned(),
             "blobs/backup.pem".to_owned(),
@@ -164,8 +186,16 @@ mod tests {
             );
             fs::remove_file(at(path)).unwrap();
         }
-        std::os::unix::fs::symlink("../..", at("targets/production")).unwrap();
-        let failure = refuse_foreign(home.path()).unwrap_err();
-        assert!(failure.message.contains("targets/production is a link"), "{failure:?}");
+        for link in ["targets/production", "docs"] {
+            std::os::unix::fs::symlink("../..", at(link)).unwrap();
+            let failure = refuse_foreign(home.path()).unwrap_err();
+            assert!(failure.message.contains(&format!("{link} is a link")), "{failure:?}");
+            fs::remove_file(at(link)).unwrap();
+        }
+        refuse_foreign(home.path()).unwrap();
+        fs::write(at("metadata/8.root.json"), "{}").unwrap();
+        refuse_later_roots(home.path(), 8).unwrap();
+        let failure = refuse_later_roots(home.path(), 7).unwrap_err();
+        assert!(failure.message.contains("metadata/8.root.json is no root"), "{failure:?}");
     }
 }

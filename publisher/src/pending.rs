@@ -30,7 +30,7 @@ use crate::edit::BlobSource;
 use crate::failure::{Failure, Result};
 use crate::project::{PENDING, Project};
 use crate::repository::{Current, Repository, listed_sequences, target_file};
-use crate::temporary;
+use crate::{temporary, webfolder};
 
 const SCHEMA: u64 = 1;
 const PAPER: &str = "pending.json";
@@ -126,8 +126,13 @@ fn open(
     repository: &Repository,
     current: &Current,
 ) -> Result<(Archive, Paper)> {
-    let file = File::open(path).map_err(|error| Failure::file("reading", path, &error))?;
-    let archive = ZipArchive::new(file).map_err(|_| malformed(&"no pending file of Farad's"))?;
+    let opened = || File::open(path).map_err(|error| Failure::file("reading", path, &error));
+    let unusable = |_| malformed(&"no pending file of Farad's");
+    if let Some(name) = webfolder::doubled(opened()?).map_err(unusable)? {
+        return Err(malformed(&format!("{name:?} stands twice in it")));
+    }
+    let archive =
+        ZipArchive::new(opened()?).map_err(|_| malformed(&"no pending file of Farad's"))?;
     let mut archive = Archive(archive);
     let paper = archive.small(PAPER, PAPER_LIMIT)?;
     let paper: Paper = json::parse_as(&paper).map_err(|error| malformed(&error))?;

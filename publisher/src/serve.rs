@@ -15,6 +15,7 @@ use tiny_http::{Header, Method, Request, Response, StatusCode};
 
 use crate::eventlog::{EventLog, Refused};
 use crate::failure::{Failure, Result};
+use crate::foreign::is_metadata;
 
 /// Faults that the server makes on purpose; each is a share of all answers, 0 to 1.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -300,7 +301,8 @@ impl Site {
 /// its folder is handed out, least of all keys.
 fn is_handed_out(path: &str) -> bool {
     match path.split_once('/') {
-        Some(("metadata" | "targets", rest)) => rest.ends_with(".json"),
+        Some(("metadata", name)) => is_metadata(name),
+        Some(("targets", rest)) => rest.ends_with(".json"),
         Some(("blobs", name)) => name.parse::<Digest>().is_ok(),
         _ => false,
     }

@@ -179,7 +179,7 @@ fn unzip(path: &Path, beside: &Path) -> Result<tempfile::TempDir> {
 }
 
 /// A name that stands twice in an archive: which of the two is meant, programs do not agree on.
-fn doubled(file: File) -> Result<Option<String>, rawzip::Error> {
+pub(crate) fn doubled(file: File) -> Result<Option<String>, rawzip::Error> {
     let mut buffer = vec![0; rawzip::RECOMMENDED_BUFFER_SIZE];
     let located = rawzip::ZipLocator::new().locate_in_file(file, &mut buffer);
     let archive = located.map_err(|(_, error)| error)?;

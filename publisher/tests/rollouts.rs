@@ -166,6 +166,10 @@ fn a_rollback_to_a_release_whose_files_are_gone_is_refused() {
         shop.published().into_keys().filter(|path| path.starts_with("blobs")).collect();
     release(&shop, "2.0.0", "100%");
     for path in &first {
+        fs::write(shop.path("updates").join(path), "cut").unwrap();
+    }
+    shop.refuses(&["rollback", "production"], "hash-mismatch", "damaged");
+    for path in &first {
         fs::remove_file(shop.path("updates").join(path)).unwrap();
     }
     shop.refuses(&["rollback", "production"], "hash-mismatch", "is not in this repository");

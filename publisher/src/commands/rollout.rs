@@ -1,10 +1,12 @@
 //! `farad rollout` and `farad rollback`: who gets what, from the releases that are listed.
 
 use std::fmt::Write as _;
+use std::fs;
 use std::path::Path;
 
 use farad::id::Channel;
 use farad::limits::ALLOWED;
+use farad::release::Blob;
 use farad::rollout::{Offer, Offered, Rollout};
 use serde_json::json;
 
@@ -179,9 +181,13 @@ fn refuse_missing(
         let Offered::Release { sequence, .. } = offer.release else { continue };
         let Some((_, manifest)) = documents.releases.get(&sequence) else { continue };
         let mut needed = [&manifest.index, &manifest.layout, &manifest.pack].into_iter();
-        if let Some(gone) = needed.find(|blob| !workspace.repository.has(&blob.path())) {
+        let whole = |blob: &&Blob| {
+            let found = fs::metadata(workspace.repository.folder.join(blob.path()));
+            found.is_ok_and(|found| found.len() == blob.length)
+        };
+        if let Some(gone) = needed.find(|blob| !whole(blob)) {
             let message = format!(
-                "{} of {} is not in this repository; restore it, or go back to another release",
+                "{} of {} is not in this repository, or damaged; restore it, or go back to another release",
                 gone.path(),
                 name_of(&offer.release, documents)
             );

@@ -30,7 +30,7 @@ use super::{Report, count};
 use crate::clock;
 use crate::commit;
 use crate::failure::{Failure, Result};
-use crate::foreign::refuse_foreign;
+use crate::foreign::{refuse_foreign, refuse_later_roots};
 use crate::opening;
 use crate::passphrase::Passphrases;
 use crate::plain::one_line;
@@ -69,6 +69,9 @@ pub(crate) fn run(args: &Verify, config: &Path, passphrases: &Passphrases) -> Re
     let keys = args.recipient_keys.iter().map(|path| opening::read(path, passphrases));
     let keys: Vec<OpeningKey> = keys.collect::<Result<_>>()?;
     let walked = walk(&root, app.as_ref(), &keys, &*transport)?;
+    if !args.place.contains("://") {
+        refuse_later_roots(Path::new(&args.place), walked.root)?;
+    }
     let unread = match walked.sealed {
         0 => String::new(),
         sealed => format!(" Not opened: {} (--recipient-key).", count(sealed, "sealed release")),
@@ -96,6 +99,8 @@ pub(crate) fn run(args: &Verify, config: &Path, passphrases: &Passphrases) -> Re
 
 #[derive(Default)]
 struct Walked {
+    /// Version of the newest root.
+    root: u64,
     channels: usize,
     releases: usize,
     /// Sealed releases that no key here opens.
@@ -200,6 +205,7 @@ fn walk_channels(
     walked: &mut Walked,
 ) -> CoreResult<()> {
     let targets: Targets = session.role_metadata("targets")?;
+    walked.root = session.root().common.version;
     own_ids("root", &session.root().keys)?;
     own_ids("targets", &targets.delegations.clone().unwrap_or_default().keys)?;
     for channel in channels(&targets) {

@@ -16,6 +16,7 @@ use farad::id::Channel;
 use farad::native::NativeRange;
 use farad::release::Manifest;
 use farad::rollout::{Offered, Policy, Rollout};
+use farad::time::UnixTime;
 use farad::trust::key::Key;
 use farad::trust::metadata::{Root, Targets};
 use serde::Serialize;
@@ -29,14 +30,17 @@ use crate::opening::{self, Opener};
 use crate::plain::one_line;
 use crate::project::Project;
 use crate::repository::{Current, Repository, listed_sequences, target_file};
-use crate::roles::{Authority, May, delegations};
+use crate::roles::{Authority, May, delegations, lifetime};
+
+/// Seconds.
+const DAY: u64 = 86_400;
 
 /// What changes in one role.
 #[derive(Debug, Serialize)]
 pub(crate) struct Section {
     pub(crate) role: String,
     pub(crate) version: u64,
-    pub(crate) expires: farad::time::UnixTime,
+    pub(crate) expires: UnixTime,
     pub(crate) changes: Vec<String>,
 }
 
@@ -60,6 +64,7 @@ pub(crate) fn review(change: &Change, workspace: &Workspace) -> Result<Vec<Secti
             };
             (targets.common, changes)
         };
+        refuse_expiry(role, common.expires, workspace.now)?;
         let (role, version, expires) = (role.clone(), common.version, common.expires);
         sections.push(Section { role, version, expires, changes });
     }
@@ -174,6 +179,7 @@ impl Reviewer<'_> {
         if new.delegations.is_some() {
             return Err(refuse(&format!("{role} delegates to others")));
         }
+        self.refuse_unlisted(role, channel, &sequences)?;
         let mut changes = Vec::new();
         for sequence in sequences {
             let path = channel.release_path(sequence);
@@ -199,6 +205,24 @@ impl Reviewer<'_> {
         };
         changes.extend(policy_changes(&before, &after)?);
         Ok(changes)
+    }
+
+    /// What is offered afterwards has to be listed: phones would be offered what they cannot take.
+    fn refuse_unlisted(&self, role: &str, channel: &Channel, listed: &[u64]) -> Result<()> {
+        let name = channel.rollout_role();
+        let draft =
+            self.change.drafts.get(&name).map(|draft| draft.read::<Targets>()).transpose()?;
+        let Some(rollout) = draft.as_ref().or(self.current.roles.get(&name)) else { return Ok(()) };
+        let bytes = self.document(rollout, &channel.rollout_path())?;
+        for offer in Rollout::parse(&bytes, &self.project.app, channel)?.offers {
+            if let Offered::Release { sequence, .. } = offer.release
+                && !listed.contains(&sequence)
+            {
+                let message = format!("{role} does not list sequence {sequence}, which is offered");
+                return Err(refuse(&message));
+            }
+        }
+        Ok(())
     }
 
     /// A new release, looked into, against the one that is offered now.
@@ -347,6 +371,21 @@ fn notes(text: Option<&str>) -> Vec<String> {
     let Some(text) = text else { return Vec::new() };
     let lines = text.lines().map(|line| format!("    | {}", one_line(line)));
     ["  notes for users:".to_owned()].into_iter().chain(lines).collect()
+}
+
+/// Refuses a role that has expired, or lives longer than this command ever lets one: phones would have to
+/// believe it that long.
+fn refuse_expiry(role: &str, expires: UnixTime, now: UnixTime) -> Result<()> {
+    // Clocks of two people differ a little.
+    let latest = now.plus(lifetime(role) + DAY);
+    if expires <= now {
+        let message = format!("{role} expired at {expires}, while it waited: make the change anew");
+        return Err(Failure::new("expired", message));
+    }
+    if expires > latest {
+        return Err(refuse(&format!("{role} expires at {expires}, later than {latest}")));
+    }
+    Ok(())
 }
 
 /// Refuses keys under ids that are not their own. Whoever signs is told keys by their ids, and phones

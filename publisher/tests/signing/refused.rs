@@ -150,12 +150,38 @@ fn nobody_is_asked_to_sign_what_no_phone_reads() {
         listed["production/releases/1.json"] =
             json!({ "length": forged.len(), "hashes": { "sha256": digest } });
     });
+    refused("later than", &|paper| {
+        paper["roles"][ROLE]["signed"]["expires"] = json!("2099-01-01T00:00:00Z");
+    });
+    refused("does not list sequence 1, which is offered", &|paper| {
+        drop(paper["roles"].as_object_mut().unwrap().remove("production-rollout"));
+        drop(paper["builds_on"].as_object_mut().unwrap().remove("production-rollout"));
+        let listed = paper["roles"][ROLE]["signed"]["targets"].as_object_mut().unwrap();
+        drop(listed.remove("production/releases/1.json"));
+    });
     refused("delegates to others", &|paper| {
         paper["roles"][ROLE]["signed"]["delegations"] = json!({ "keys": {}, "roles": [] });
     });
     refused("does not know", &|paper| {
         paper["roles"][ROLE]["signed"]["more"] = json!(1);
     });
+    fs::write(team.bob.path(&file), &untouched).unwrap();
+    altered(&team.bob, &file, |paper, _| {
+        paper["roles"][ROLE]["signed"]["expires"] = json!("2020-01-01T00:00:00Z");
+        sign(paper);
+    });
+    team.bob.refuses(&["sign", &file, "--yes"], "expired", "make the change anew");
+    // Two papers, of which other programs show the first.
+    fs::write(team.bob.path(&file), &untouched).unwrap();
+    altered(&team.bob, &file, |paper, entries| {
+        entries.insert("pending.jsop".to_owned(), serde_json::to_vec(paper).unwrap());
+    });
+    let mut bytes = fs::read(team.bob.path(&file)).unwrap();
+    while let Some(at) = bytes.windows(12).position(|bytes| bytes == b"pending.jsop") {
+        bytes[at + 11] = b'n';
+    }
+    fs::write(team.bob.path(&file), bytes).unwrap();
+    team.bob.refuses(&["sign", &file, "--yes"], "malformed", "stands twice");
 }
 
 #[test]
