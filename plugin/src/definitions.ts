@@ -149,8 +149,8 @@ export interface FaradPlugin {
   getDeviceInfo(): Promise<DeviceInfo>;
 
   /**
-   * Ends the sync that is under way; it rejects with `cancelled`. What came is kept, and the next
-   * sync goes on from there.
+   * Ends the syncs and checks that are under way; they reject with `cancelled`. What is asked for
+   * after that is begun anew. What came is kept, and the next sync goes on from there.
    *
    * @since 0.1.0
    */

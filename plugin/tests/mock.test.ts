@@ -192,6 +192,24 @@ test('a cancelled sync rejects, and the next one goes on', async () => {
   await expect(farad.sync()).resolves.toMatchObject({ status: 'staged' });
 });
 
+test('a sync that is asked for after a cancel is no part of what was cancelled', async () => {
+  let go = (): void => undefined;
+  const first = new Promise<void>((resolve) => (go = resolve));
+  const farad = new FaradMock({ pace: () => first });
+  farad.offer({ version: '1.1.0' });
+  const before = farad.sync();
+  await farad.cancel();
+  const after = [farad.sync({ apply: 'manual' }), farad.sync({ apply: 'now' })];
+  go();
+  await expect(before).rejects.toMatchObject({ code: 'cancelled' });
+  for (const sync of after) await expect(sync).resolves.toMatchObject({ via: 'pack' });
+  const { current, syncing } = await farad.getState();
+  expect(current.version).toBe('1.1.0');
+  expect(syncing).toBe(false);
+  await farad.cancel();
+  await expect(farad.sync()).resolves.toMatchObject({ status: 'up-to-date' });
+});
+
 test('a scripted failure has its code and data, and is told as an event', async () => {
   const farad = new FaradMock();
   const failed = vi.fn();

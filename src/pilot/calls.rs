@@ -87,12 +87,7 @@ impl Machine {
                     self.reject(id, &Error::StaleToken, Stage::Call);
                 }
             }
-            Call::Check => {
-                self.checks.push(id);
-                if self.checks.len() == 1 {
-                    self.run(Job::Check);
-                }
-            }
+            Call::Check => self.ask_for_check(id),
             Call::Sync(apply) => self.ask_for_sync(Some(id), apply.unwrap_or(self.apply)),
             Call::Apply if self.hold.is_some() || self.is_deciding() => {
                 self.resolve(id, json!({ "applying": false }));
@@ -108,9 +103,7 @@ impl Machine {
             Call::Channel => self.run(Job::Read(Asked::Channel(id))),
             Call::SetChannel(channel) => {
                 // Whatever the old channel would bring is not wanted any more.
-                if self.sync.is_some() || !self.checks.is_empty() {
-                    self.effects.push(Effect::Cancel);
-                }
+                self.cancel();
                 self.run(Job::SetChannel(id, channel));
             }
             Call::SetHold(hold) => {
@@ -122,9 +115,7 @@ impl Machine {
             }
             Call::DeviceInfo => self.run(Job::DeviceInfo(id, self.about.clone())),
             Call::Cancel => {
-                if self.sync.is_some() || !self.checks.is_empty() {
-                    self.effects.push(Effect::Cancel);
-                }
+                self.cancel();
                 self.resolve(id, Value::Null);
             }
         }

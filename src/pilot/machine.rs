@@ -9,6 +9,7 @@
 //! Here are what the machine is and where each event goes; what becomes of launches is in `launches`,
 //! of `ready()` in `confirm`, of syncs and checks in `runs`, of calls in `calls`.
 
+use std::collections::VecDeque;
 use std::io;
 use std::time::Duration;
 
@@ -97,8 +98,11 @@ pub struct Machine {
     pub(super) unwritten: Option<Unwritten>,
 
     pub(super) schedule: Schedule,
-    pub(super) sync: Option<Run>,
-    pub(super) checks: Vec<CallId>,
+    /// The first one runs, unless a check does; the others wait for it.
+    pub(super) syncs: VecDeque<Run>,
+    /// Who wants a check, and how often runs had been cancelled by then.
+    pub(super) checks: Vec<(CallId, u64)>,
+    pub(super) cancels: u64,
     pub(super) last_check: Option<UnixTime>,
     pub(super) last_error: Option<LastError>,
     telling: bool,
@@ -137,8 +141,9 @@ impl Machine {
             failing: false,
             unwritten: None,
             schedule: Schedule::new(auto.unwrap_or_default(), seed),
-            sync: None,
+            syncs: VecDeque::new(),
             checks: Vec::new(),
+            cancels: 0,
             last_check: None,
             last_error: None,
             telling: false,
@@ -322,7 +327,7 @@ impl Machine {
             held: stored.held,
             blocked: stored.blocked,
             channel: Some(stored.channel),
-            syncing: self.sync.is_some() || !self.checks.is_empty(),
+            syncing: self.is_syncing(),
             last_check: self.last_check.map(|time| time.to_string()),
             last_error: self.last_error.clone(),
             below_floor: stored.below_floor,

@@ -18,6 +18,9 @@ pub(super) const PROGRESS: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(super) struct Run {
     pub(super) calls: Vec<CallId>,
+    /// How often runs had been cancelled when it began: what is asked for after the next time is no part
+    /// of it, although it may take a while to end.
+    cancels: u64,
     apply: Apply,
     /// It only looks where the network is metered.
     spares: bool,
@@ -35,14 +38,35 @@ impl Machine {
         }
     }
 
+    pub(super) fn is_syncing(&self) -> bool {
+        !self.syncs.is_empty() || !self.checks.is_empty()
+    }
+
+    /// Ends what runs. What is asked for from now on runs after it.
+    pub(super) fn cancel(&mut self) {
+        if self.is_syncing() {
+            self.cancels += 1;
+            self.effects.push(Effect::Cancel);
+        }
+    }
+
+    /// Joins the check that runs or begins one.
+    pub(super) fn ask_for_check(&mut self, call: CallId) {
+        let runs = self.checks.last().is_some_and(|(_, cancels)| *cancels == self.cancels);
+        self.checks.push((call, self.cancels));
+        if !runs {
+            self.run(Job::Check);
+        }
+    }
+
     /// Joins the sync that runs or begins one.
     pub(super) fn ask_for_sync(&mut self, call: Option<CallId>, apply: Apply) {
-        match &mut self.sync {
-            Some(run) => {
+        match self.syncs.back_mut() {
+            Some(run) if run.cancels == self.cancels => {
                 run.calls.extend(call);
                 run.apply = run.apply.sooner(apply);
             }
-            None => {
+            _ => {
                 let spares = call.is_none() && !self.allow_metered;
                 self.begin_sync(call.into_iter().collect(), apply, spares);
                 self.tell_state();
@@ -51,19 +75,20 @@ impl Machine {
     }
 
     fn begin_sync(&mut self, calls: Vec<CallId>, apply: Apply, spares: bool) {
-        self.sync = Some(Run { calls, apply, spares, downloading: false, told: None });
+        let cancels = self.cancels;
+        self.syncs.push_back(Run { calls, cancels, apply, spares, downloading: false, told: None });
         self.run(Job::Sync { hold: apply == Apply::Manual, spare_metered: spares });
     }
 
     pub(super) fn found(&mut self, found: &Found) {
-        if let Some(run) = &mut self.sync {
+        if let Some(run) = self.syncs.front_mut() {
             run.downloading = true;
         }
         self.effects.push(Effect::Tell(Told::available(found)));
     }
 
     pub(super) fn progressed(&mut self, progress: Progress, now: Now) {
-        let Some(run) = &mut self.sync else { return };
+        let Some(run) = self.syncs.front_mut() else { return };
         run.downloading = true;
         let early = run.told.is_some_and(|told| now.ticks.saturating_sub(told) < PROGRESS);
         if early && progress.bytes < progress.total {
@@ -74,7 +99,7 @@ impl Machine {
     }
 
     pub(super) fn synced(&mut self, outcome: Result<Found>, now: Now) {
-        let Some(run) = self.sync.take() else { return };
+        let Some(run) = self.syncs.pop_front() else { return };
         let stage = if run.downloading { Stage::Download } else { Stage::Check };
         self.note_outcome(&outcome, stage, now);
         match outcome {
@@ -132,7 +157,9 @@ impl Machine {
 
     pub(super) fn checked(&mut self, outcome: &Result<Found>, now: Now) {
         self.note_outcome(outcome, Stage::Check, now);
-        let calls = std::mem::take(&mut self.checks);
+        let ended = self.checks.first().map(|(_, cancels)| *cancels);
+        let joined = self.checks.iter().take_while(|(_, cancels)| Some(*cancels) == ended).count();
+        let calls: Vec<_> = self.checks.drain(..joined).map(|(call, _)| call).collect();
         match outcome {
             Err(error) => {
                 for call in calls {

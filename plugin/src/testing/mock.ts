@@ -84,6 +84,14 @@ interface Offered {
   notes: string | null;
 }
 
+/** A sync, as those know it who share it. */
+interface Run {
+  /** The soonest of their wishes. */
+  wish: Apply;
+  /** What is asked for from then on is no part of it. */
+  cancelled: boolean;
+}
+
 export class FaradMock implements FaradPlugin {
   /** Calls of the app, oldest first. */
   readonly calls: MockCall[] = [];
@@ -110,10 +118,9 @@ export class FaradMock implements FaradPlugin {
   private offered: Offered | null = null;
   private answered: SyncStatus | null = null;
   private sequence = 1;
+  private run: Run = { wish: 'manual', cancelled: false };
+  /** Until `run` has ended. */
   private running: Promise<SyncResult> | null = null;
-  /** The soonest wish of those who share the running sync. */
-  private wish: Apply = 'manual';
-  private cancelled = false;
   private lastCheck: string | null = null;
   private lastError: Failure | null = null;
 
@@ -219,12 +226,20 @@ export class FaradMock implements FaradPlugin {
   async sync(options: SyncOptions = {}): Promise<SyncResult> {
     this.begin('sync', options);
     const wish = options.apply ?? this.settings.apply;
-    this.wish = this.running ? sooner(this.wish, wish) : wish;
-    this.running ??= this.run(wish).finally(() => {
-      this.running = null;
+    if (this.running && !this.run.cancelled) {
+      this.run.wish = sooner(this.run.wish, wish);
+      return this.running;
+    }
+    const run: Run = { wish, cancelled: false };
+    // One that was cancelled takes a while to end.
+    const before = this.running?.catch(() => null);
+    const ended = (before?.then(() => this.carryOut(run)) ?? this.carryOut(run)).finally(() => {
+      if (this.run === run) this.running = null;
       this.changed();
     });
-    return this.running;
+    this.run = run;
+    this.running = ended;
+    return ended;
   }
 
   async apply(): Promise<ApplyResult> {
@@ -292,7 +307,7 @@ export class FaradMock implements FaradPlugin {
 
   async cancel(): Promise<void> {
     this.begin('cancel');
-    this.cancelled = this.running !== null;
+    this.run.cancelled = true;
   }
 
   addListener = ((event: string, listener: (data: never) => void): Promise<PluginListenerHandle> =>
@@ -304,18 +319,18 @@ export class FaradMock implements FaradPlugin {
 
   // One sync.
 
-  private async run(apply: Apply): Promise<SyncResult> {
-    this.cancelled = false;
+  private async carryOut(run: Run): Promise<SyncResult> {
+    const { wish } = run;
     this.changed();
     try {
       const status = this.status();
       this.checked(status);
       if (status !== 'available' || !this.offered) {
         const left = { status, release: this.about(status), via: null, bytes: 400 };
-        this.letTakeOver(status);
+        this.letTakeOver(status, run);
         return left;
       }
-      return await this.download(this.offered, apply);
+      return await this.download(this.offered, wish, run);
     } catch (error) {
       const { code, data } = error as FaradError;
       this.lastError = { code, stage: data.stage };
@@ -324,10 +339,10 @@ export class FaradMock implements FaradPlugin {
     }
   }
 
-  private async download(offer: Offered, apply: Apply): Promise<SyncResult> {
+  private async download(offer: Offered, apply: Apply, run: Run): Promise<SyncResult> {
     for (let step = 1; step <= offer.steps; step += 1) {
       await this.pace();
-      if (this.cancelled) throw faradError({ code: 'cancelled' }, 'download');
+      if (run.cancelled) throw faradError({ code: 'cancelled' }, 'download');
       const ratio = step / offer.steps;
       const bytes = Math.round(offer.bytes * ratio);
       this.listeners.emit('downloadProgress', { bytes, total: offer.bytes, ratio });
@@ -337,16 +352,16 @@ export class FaradMock implements FaradPlugin {
     this.held = status === 'held' ? release : null;
     this.next = status === 'held' ? null : release;
     this.listeners.emit('updateStaged', { status, release });
-    this.letTakeOver(status);
+    this.letTakeOver(status, run);
     return { status, release, via: 'pack', bytes: offer.bytes + 400 };
   }
 
   /** Decides when what a sync left waiting takes over. */
-  private letTakeOver(status: SyncStatus): void {
+  private letTakeOver(status: SyncStatus, { wish }: Run): void {
     if (status !== 'staged' && status !== 'held') return;
-    if (this.wish === 'manual') return;
+    if (wish === 'manual') return;
     // The publisher's word that nobody should go on without it ends no hold and no "by hand".
-    const apply = this.offered?.mandatory ? 'now' : this.wish;
+    const apply = this.offered?.mandatory ? 'now' : wish;
     if (apply === 'next-start') {
       this.next = this.held ?? this.next;
       this.held = null;

@@ -43,6 +43,39 @@ fn calls_made_together_share_one_run_and_the_sooner_wish_holds() {
 }
 
 #[test]
+fn what_is_asked_for_after_a_cancel_is_no_part_of_what_was_cancelled() {
+    for method in ["sync", "check"] {
+        let mut shell = offered(off());
+        shell.slow = true;
+        let before = shell.call(method, json!({}));
+        shell.answer("cancel", json!({})).unwrap();
+        let after = [(); 2].map(|()| shell.call(method, json!({})));
+        let runs = |job: &&Job| matches!(job, Job::Sync { .. } | Job::Check);
+        assert_eq!(shell.jobs.iter().filter(runs).count(), 2, "they share one of their own");
+        shell.slow = false;
+        shell.work();
+        assert_eq!(shell.answers[&before], Err("cancelled"));
+        for call in after {
+            assert_eq!(shell.answers[&call].as_ref().unwrap()["release"]["version"], "1.1.0");
+        }
+        assert_eq!(shell.answer("getState", json!({})).unwrap()["syncing"], false);
+    }
+}
+
+#[test]
+fn what_is_asked_for_after_a_change_of_channel_is_of_the_new_one() {
+    let mut shell = offered(off());
+    shell.slow = true;
+    let before = shell.call("sync", json!({}));
+    let change = shell.call("setChannel", json!({ "channel": null }));
+    let after = shell.call("sync", json!({}));
+    shell.slow = false;
+    shell.work();
+    assert_eq!(shell.answers[&before], Err("cancelled"));
+    assert!(shell.answers[&change].is_ok() && shell.answers[&after].is_ok());
+}
+
+#[test]
 fn what_is_held_stays_held_until_a_page_says_otherwise() {
     let mut shell = offered(json!({ "autoSync": "on-resume", "apply": "now" }));
     assert_eq!(shell.answer("sync", json!({ "apply": "manual" })).unwrap()["status"], "held");
