@@ -155,7 +155,8 @@ export interface SyncResult {
 
 export interface ApplyResult {
   /**
-   * Whether this page is about to be replaced. False where nothing waits, or a hold is on.
+   * Whether this page is about to be replaced. False where nothing waits, a hold is on, or nobody
+   * has seen the app yet.
    *
    * @since 0.1.0
    */

@@ -80,7 +80,8 @@ export interface FaradPlugin {
 
   /**
    * Starts what is staged or held now, by loading its page in place of this one. Does nothing where
-   * nothing waits, or while a hold is on.
+   * nothing waits, or while a hold is on. Before the user has seen an app that the system began out of
+   * sight, it takes over when they first look.
    *
    * @since 0.1.0
    */

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::api::{self, Bundle, ReadyResult, Stage, StateResult};
-use super::call::Call;
+use super::call::{Apply, Call};
 use super::event::{Asked, CallId, Effect, Job, Now, Switch};
 use super::machine::{Idle, Machine};
 use crate::boot::Reason;
@@ -89,7 +89,11 @@ impl Machine {
             }
             Call::Check => self.ask_for_check(id),
             Call::Sync(apply) => self.ask_for_sync(Some(id), apply.unwrap_or(self.apply)),
-            Call::Apply if self.hold.is_some() || self.is_deciding() => {
+            Call::Apply if self.unseen || self.hold.is_some() || self.is_deciding() => {
+                // Begun now, it would be a launch that nobody sees, and the first look the next one.
+                if self.unseen {
+                    self.pending = Some(Apply::Now);
+                }
                 self.resolve(id, json!({ "applying": false }));
             }
             Call::Apply => self.switch(Switch::Asked(id)),

@@ -164,7 +164,12 @@ pub enum Switch {
     /// The launch on trial failed.
     Failed,
     /// The app is seen for the first time after a start that nobody saw.
-    Seen,
+    Seen {
+        /// What that start showed.
+        shown: Which,
+        /// Something asked meanwhile for what waits, or is held, to take over.
+        wanted: bool,
+    },
 }
 
 /// Work that reads or writes the store, or waits for the network. Jobs of one lane run one after

@@ -163,9 +163,13 @@ fn switch(updater: &Updater, why: &Switch) -> Result<Option<Decided>> {
         }
         Switch::Reset(_) => updater.reset()?,
         Switch::Failed => {}
-        Switch::Seen => {
-            let record = updater.state()?.record;
-            if record.next.is_none() && record.trial.is_none() {
+        Switch::Seen { shown, wanted } => {
+            if *wanted {
+                updater.apply()?;
+            }
+            let State { record, stable, .. } = updater.state()?;
+            // On a phone that was never unlocked, a start can read nothing and shows the built-in bundle.
+            if record.next.is_none() && record.trial.is_none() && stable == *shown {
                 return Ok(None);
             }
         }

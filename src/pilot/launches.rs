@@ -78,7 +78,8 @@ impl Machine {
         if self.hold.is_some() || self.is_deciding() {
             self.pending = Some(Apply::Now);
         } else {
-            self.switch(Switch::Seen);
+            let shown = self.launch.as_ref().map_or(Which::Builtin, |launch| launch.which);
+            self.switch(Switch::Seen { shown, wanted: self.pending.is_some() });
         }
     }
 
@@ -177,10 +178,10 @@ impl Machine {
                             self.switch_later(apply);
                         }
                     }
-                    Switch::Seen if matches!(error, Error::Busy(_)) => {
+                    Switch::Seen { .. } if matches!(error, Error::Busy(_)) => {
                         self.switch_later(Apply::Now);
                     }
-                    Switch::Failed | Switch::Seen => {
+                    Switch::Failed | Switch::Seen { .. } => {
                         self.log(format!("nothing is switched: {error}"));
                     }
                 }
@@ -200,7 +201,7 @@ impl Machine {
         match why {
             Switch::Asked(call) => self.resolve(call, json!({ "applying": applying })),
             Switch::Reset(call) => self.resolve(call, Value::Null),
-            Switch::Apply(_) | Switch::Failed | Switch::Seen => {}
+            Switch::Apply(_) | Switch::Failed | Switch::Seen { .. } => {}
         }
         self.tell_state();
         self.undo();

@@ -18,7 +18,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 
 use farad::boot::Which;
-use farad::pilot::Setup;
+use farad::pilot::{News, Setup};
 use farad::seal::{KeyId, OpeningKey, OpeningKeys};
 use serde_json::{Value, json};
 
@@ -265,6 +265,41 @@ fn a_store_that_cannot_be_opened_is_no_fault_of_the_configuration_and_tried_agai
     let phone = home.phone(&settings);
     phone.start("page");
     assert_eq!(phone.ask("sync", &json!({})).unwrap()["status"], "staged");
+}
+
+#[test]
+fn a_start_that_could_read_nothing_is_made_good_when_the_app_is_first_seen() {
+    let mut home = Home::new();
+    home.release("1.0.0", &[]);
+    let settings = settings(&home.serve());
+    let phone = home.phone(&settings);
+    phone.start("builtin");
+    phone.ask("sync", &json!({})).unwrap();
+    phone.ring();
+    phone.ask("attach", &json!({ "nonce": "one" })).unwrap();
+    phone.ask("ready", &json!({ "nonce": "one" })).unwrap();
+    let slots = [0, 1].map(|slot| home.at(&format!("phone/record.{slot}")));
+    let kept = slots.clone().map(|slot| fs::read(slot).unwrap());
+    for slot in &slots {
+        fs::remove_file(slot).unwrap();
+        fs::create_dir(slot).unwrap();
+    }
+    let phone = home.phone(&settings);
+    let began = phone.pilot().start(None, false);
+    assert_eq!(began, None, "as on a phone that was never unlocked");
+    for (slot, kept) in slots.iter().zip(kept) {
+        fs::remove_dir(slot).unwrap();
+        fs::write(slot, kept).unwrap();
+    }
+    phone.pilot().tell(&News::Active);
+    phone.ring();
+    assert_eq!(phone.page(), "1.0.0");
+    // What is confirmed and shown already is left alone.
+    let phone = home.phone(&settings);
+    assert!(phone.pilot().start(None, false).is_some());
+    phone.pilot().tell(&News::Active);
+    phone.ring();
+    assert_eq!(*phone.shown.lock().unwrap(), []);
 }
 
 #[test]

@@ -27,6 +27,8 @@ pub(super) struct Device {
     pub(super) rechecks: u32,
     /// Nobody sees the launch on trial.
     pub(super) away: bool,
+    /// Nothing can be read: the built-in bundle runs, and nothing is written.
+    pub(super) locked: bool,
     /// So many confirmations meet another change of state.
     pub(super) busy: u32,
     /// So many switches do.
@@ -45,6 +47,10 @@ impl Device {
     }
 
     pub(super) fn boot(&mut self) -> Decided {
+        if self.locked {
+            self.decisions += 1;
+            return self.decided(BUILTIN);
+        }
         self.away = false;
         if let Some(next) = self.next.take() {
             if next == BUILTIN {
@@ -62,7 +68,10 @@ impl Device {
             }
         }
         self.decisions += 1;
-        let shown = self.trial.as_ref().map_or(self.confirmed, |trial| trial.0);
+        self.decided(self.trial.as_ref().map_or(self.confirmed, |trial| trial.0))
+    }
+
+    fn decided(&self, shown: u8) -> Decided {
         Decided {
             number: self.decisions,
             which: which(shown),
@@ -143,7 +152,11 @@ impl Device {
                         true
                     }
                     Switch::Failed => true,
-                    Switch::Seen => self.next.is_some() || self.trial.is_some(),
+                    Switch::Seen { shown, wanted } => {
+                        self.next = wanted.then(|| self.held.take()).flatten().or(self.next);
+                        let stable = which(self.confirmed);
+                        self.next.is_some() || self.trial.is_some() || *shown != stable
+                    }
                 };
                 // What a failure leads to is decided without a step that may fail.
                 let failing = failing.filter(|_| why != Switch::Failed);

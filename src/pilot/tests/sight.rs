@@ -63,6 +63,38 @@ fn what_comes_while_nobody_has_looked_waits_for_the_first_look() {
 }
 
 #[test]
+fn what_a_page_that_nobody_sees_asks_for_begins_with_the_first_look() {
+    for wish in ["next-start", "manual"] {
+        let mut shell = offered(off());
+        shell.answer("sync", json!({ "apply": wish })).unwrap();
+        shell = next_process(shell, false);
+        assert_eq!(shell.answer("apply", json!({})).unwrap(), json!({ "applying": false }));
+        shell.pass(60_000);
+        assert_eq!((shell.shows(), shell.device.decisions), (None, 2), "{wish}");
+        shell.on(Event::Active);
+        shell.pass(200);
+        assert_eq!(shell.shows(), folder(1), "{wish}");
+        let launches = shell.device.trial.as_ref().map(|trial| trial.1);
+        assert_eq!(launches, Some(1), "{wish}");
+    }
+}
+
+#[test]
+fn a_start_on_a_phone_that_was_never_unlocked_is_made_good_at_the_first_look() {
+    let mut shell = on_trial(off());
+    shell.ready("new").unwrap();
+    shell.device.locked = true;
+    shell = next_process(shell, false);
+    assert_eq!(shell.shows(), None);
+    shell.device.locked = false;
+    shell.on(Event::Active);
+    shell.pass(200);
+    assert_eq!(shell.shows(), folder(1));
+    shell.answer("attach", json!({ "nonce": "seen" })).unwrap();
+    shell.ready("seen").unwrap();
+}
+
+#[test]
 fn a_process_that_ends_out_of_sight_costs_one_launch_less_and_one_in_sight_costs_it() {
     for (last, launches) in [(Event::Background, 3), (Event::Inactive, 2)] {
         let mut shell = offered(off());
