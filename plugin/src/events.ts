@@ -27,8 +27,12 @@ export interface DownloadProgressEvent {
 }
 
 export interface UpdateAvailableEvent {
-  /** @since 0.1.0 */
-  release: Bundle;
+  /**
+   * Null for the bundle in the native app, if that is no release.
+   *
+   * @since 0.1.0
+   */
+  release: Bundle | null;
 
   /**
    * Bytes to fetch at most.
