@@ -3,12 +3,13 @@
 use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::limits;
 
 /// The platform and build of the installed native app.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "platform", rename_all = "kebab-case")]
+#[serde(tag = "platform", rename_all = "kebab-case", try_from = "Told")]
 pub enum Native {
     /// Android, by `versionCode`.
     Android {
@@ -20,6 +21,29 @@ pub enum Native {
         /// `CFBundleVersion`.
         build: String,
     },
+}
+
+/// A [`Native`] as JSON tells it. What a build is depends on the platform; read by hand, since what serde
+/// makes for that is several times as large.
+#[derive(Deserialize)]
+pub(crate) struct Told {
+    pub(crate) platform: String,
+    pub(crate) build: Value,
+}
+
+impl TryFrom<Told> for Native {
+    type Error = &'static str;
+
+    fn try_from(told: Told) -> Result<Self, Self::Error> {
+        match (told.platform.as_str(), told.build) {
+            ("android", build) => {
+                let build = build.as_u64().ok_or("a versionCode is a number")?;
+                Ok(Self::Android { build })
+            }
+            ("ios", Value::String(build)) => Ok(Self::Ios { build }),
+            _ => Err("no native app that is known"),
+        }
+    }
 }
 
 /// The native builds a release can run on. A missing platform or end means no limit there.

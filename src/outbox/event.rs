@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use super::line::Line;
 use crate::boot::Reason;
 use crate::id::{BundleId, Channel, EventId};
 use crate::native::Native;
@@ -14,6 +15,7 @@ use crate::time::UnixTime;
 
 /// Something that happened, as it is kept and as it travels.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Line")]
 pub struct Event {
     /// Drawn for this event; the same however often it is sent.
     pub id: EventId,
@@ -24,7 +26,7 @@ pub struct Event {
     /// The channel that was followed.
     pub channel: Channel,
     /// The release that it is about, if it is about one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub release: Option<About>,
     /// What.
     #[serde(flatten)]
@@ -32,7 +34,7 @@ pub struct Event {
 }
 
 /// The native app that an event happened in.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct App {
     /// Platform and build.
     #[serde(flatten)]
@@ -55,7 +57,7 @@ pub struct About {
 }
 
 /// What a step took.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Effort {
     /// Bytes of answers that travelled, wasted ones included.
     pub bytes: u64,
@@ -66,7 +68,7 @@ pub struct Effort {
 }
 
 /// What happened.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum What {
     /// The repository was asked what is new.
@@ -82,7 +84,7 @@ pub enum What {
         /// How: `local`, `ranges`, `pack` and so on.
         via: Cow<'static, str>,
         /// Why a cheaper way was left for this one, as an error's code.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         fallback: Option<Cow<'static, str>>,
         /// What it took.
         #[serde(flatten)]
@@ -98,7 +100,7 @@ pub enum What {
     /// It said so.
     Confirmed {
         /// Time from its launch to its word, where both were in one process.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         milliseconds: Option<u64>,
     },
     /// It was given up.
@@ -115,10 +117,10 @@ pub enum What {
         /// The error's code.
         code: Cow<'static, str>,
         /// The TUF role whose metadata it was, if it was metadata.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         role: Option<String>,
         /// The attack that the broken rule stops, by TUF's name for it, if it may have been one.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         attack: Option<Cow<'static, str>>,
         /// What it took.
         #[serde(flatten)]
@@ -131,7 +133,7 @@ pub enum What {
         /// The error's code.
         code: Cow<'static, str>,
         /// The server's answer, if it was that.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         http_status: Option<u16>,
         /// What it took.
         #[serde(flatten)]

@@ -11,6 +11,7 @@
 
 mod batch;
 mod event;
+mod line;
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -227,8 +228,6 @@ impl Outbox {
 }
 
 /// What a line may hold.
-#[derive(Deserialize)]
-#[serde(untagged)]
 enum Object {
     Event(Box<Event>),
     Lost(Lost),
@@ -244,7 +243,11 @@ fn object(line: &[u8]) -> Option<Object> {
     let (sum, rest) = line.split_at_checked(SUM)?;
     let body = rest.strip_prefix(b" ")?;
     let sound = Digest::of(body).to_string().as_bytes().starts_with(sum);
-    sound.then(|| json::parse_as(body).ok())?
+    if !sound {
+        return None;
+    }
+    let event = json::parse_as(body).map(|event| Object::Event(Box::new(event)));
+    event.or_else(|_| json::parse_as(body).map(Object::Lost)).ok()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::boot::Reason;
 use crate::digest::Digest;
 use crate::id::BundleId;
 use crate::native::Native;
@@ -57,6 +58,72 @@ fn what_is_recorded_survives_a_power_cut_and_stays_until_it_is_acknowledged() {
     assert_eq!(waiting(&disk), [events[0].clone(), events[2].clone()]);
     outbox(&disk).remove(&[events[1].id.clone()], 0).unwrap();
     assert_eq!(waiting(&disk).len(), 2, "removing twice removes nothing else");
+}
+
+/// One event of each kind, with all that it can have and with as little.
+fn all_kinds() -> Vec<What> {
+    let effort = Effort { bytes: 3, requests: 2, milliseconds: 1 };
+    let some = |text: &'static str| Some(text.into());
+    let refused = |role: Option<&str>, attack| What::Refused {
+        stage: Stage::Check,
+        code: "expired".into(),
+        role: role.map(str::to_owned),
+        attack,
+        effort,
+    };
+    let failed = |http_status| What::Failed {
+        stage: Stage::Download,
+        code: "network".into(),
+        http_status,
+        effort,
+    };
+    vec![
+        What::Checked { status: "available".into(), effort },
+        What::Downloaded { via: "patch".into(), fallback: None, effort },
+        What::Downloaded { via: "pack".into(), fallback: some("malformed"), effort },
+        What::Staged { status: "held".into() },
+        What::Trial,
+        What::Confirmed { milliseconds: None },
+        What::Confirmed { milliseconds: Some(40) },
+        What::RolledBack { reason: Reason::RendererGone },
+        What::EarlyCrash,
+        refused(None, None),
+        refused(Some("timestamp"), some("freeze")),
+        failed(None),
+        failed(Some(503)),
+    ]
+}
+
+#[test]
+fn every_kind_of_event_is_read_as_it_was_written() {
+    let disk = MemoryDisk::new();
+    let kinds = all_kinds();
+    let mut events: Vec<_> = (0..).zip(kinds).map(|(number, what)| event(number, what)).collect();
+    let build = "12.0.1".to_owned();
+    events[0].native.native = Native::Ios { build };
+    events[1].release = None;
+    outbox(&disk).record(&events).unwrap();
+    assert_eq!(waiting(&disk), events);
+}
+
+#[test]
+fn an_event_that_lacks_a_field_or_is_not_known_is_refused() {
+    for what in all_kinds() {
+        let whole = serde_json::to_value(event(1, what)).unwrap();
+        let optional = ["release", "fallback", "role", "attack", "httpStatus"];
+        let confirmed = whole["event"] == "confirmed";
+        for field in whole.as_object().unwrap().keys() {
+            let mut lacking = whole.clone();
+            lacking.as_object_mut().unwrap().remove(field);
+            let is_optional =
+                optional.contains(&field.as_str()) || (confirmed && field == "milliseconds");
+            let read = serde_json::from_value::<Event>(lacking);
+            assert_eq!(read.is_ok(), is_optional, "{field} of {whole}");
+        }
+        let mut strange = whole;
+        strange["event"] = "dreamt".into();
+        assert!(serde_json::from_value::<Event>(strange).is_err());
+    }
 }
 
 #[test]
@@ -262,7 +329,7 @@ fn a_batch_is_what_docs_events_says() {
                 effort: Effort { bytes: 48_211, requests: 5, milliseconds: 730 },
             },
         ),
-        event(2, What::RolledBack { reason: crate::boot::Reason::NotReady }),
+        event(2, What::RolledBack { reason: Reason::NotReady }),
     ];
     let app = "com.example.shop".parse().unwrap();
     let waiting = Waiting { events, lost: 2 };
