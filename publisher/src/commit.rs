@@ -5,7 +5,8 @@
 //! replaced, or, where root gives other keys to online roles, when the new root appears. The
 //! timestamp that belongs to it lies ready by then, and the next command puts it in place should
 //! this one die in between. `timestamp.json` is replaced only if it is still the one that was read.
-//! Strays of a run that died are removed by the next one.
+//! Strays of a run that died are removed by the next one that writes; a timestamp older than what was
+//! published is refused, since what was published would look like them.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
@@ -188,6 +189,12 @@ pub(crate) fn remove_strays(repository: &Repository, current: &Current) -> Resul
     Ok(())
 }
 
+/// Refuses a timestamp that is older than what was published: nothing is to be built upon it, nor is what
+/// it does not lead to any more what a run that died left behind.
+pub(crate) fn refuse_lagging(repository: &Repository, current: &Current) -> Result<()> {
+    strays(repository, &current.snapshot).map(|_| ())
+}
+
 /// Something that a run that died left behind, as far as the timestamp can be followed.
 pub(crate) fn left_behind(repository: &Repository) -> Result<Option<String>> {
     if let Some(ready) = ready_timestamps(repository)?.first() {
@@ -197,28 +204,41 @@ pub(crate) fn left_behind(repository: &Repository) -> Result<Option<String>> {
     Ok(strays(repository, &snapshot)?.into_iter().find(|name| !name.ends_with(".tmp")))
 }
 
-/// Metadata files that `snapshot` does not lead to and newer than what it does, and temporary ones.
+/// Metadata files that `snapshot` does not lead to and newer than what it does, and temporary ones. A run
+/// writes one version of a role: a later one than the next was published, and the timestamp is not the
+/// newest.
 fn strays(repository: &Repository, snapshot: &Snapshot) -> Result<BTreeSet<String>> {
     let folder = repository.folder.join("metadata");
     let failed = |error: std::io::Error| Failure::file("reading", &folder, &error);
     let mut strays = BTreeSet::new();
     for entry in fs::read_dir(&folder).map_err(failed)? {
         let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
-        let version_of = |name: &str| -> Option<(u64, String)> {
-            let (version, rest) = name.split_once('.')?;
-            Some((version.parse().ok()?, rest.to_owned()))
-        };
-        let newer = version_of(&name).is_some_and(|(version, rest)| {
-            let known = match rest.as_str() {
-                "root.json" => return false,
-                "snapshot.json" => Some(snapshot.common.version),
-                rest => snapshot.meta.get(rest).map(|file| file.version),
-            };
-            known.is_none_or(|known| version > known)
-        });
-        if newer || name.ends_with(".tmp") {
-            strays.insert(name);
+        match ahead(&name, snapshot) {
+            0 if !name.ends_with(".tmp") => {}
+            0 | 1 => drop(strays.insert(name)),
+            _ => {
+                let message = format!(
+                    "timestamp.json is older than the metadata beside it (metadata/{name}); fetch the newest state of the repository, and run the command again"
+                );
+                return Err(Failure::new("conflict", message));
+            }
         }
     }
     Ok(strays)
+}
+
+/// By how many versions a metadata file of this name is newer than what `snapshot` leads to. Roots are led to
+/// by nothing but each other.
+fn ahead(name: &str, snapshot: &Snapshot) -> u64 {
+    let Some((version, role)) = name.strip_suffix(".json").and_then(|name| name.split_once('.'))
+    else {
+        return 0;
+    };
+    let Ok(version) = version.parse::<u64>() else { return 0 };
+    let known = match role {
+        "root" => return 0,
+        "snapshot" => snapshot.common.version,
+        role => snapshot.meta.get(&format!("{role}.json")).map_or(0, |file| file.version),
+    };
+    version.saturating_sub(known)
 }

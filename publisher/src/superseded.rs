@@ -32,7 +32,7 @@ pub(crate) fn superseded(
         let known = since.entry(file).or_insert(at);
         *known = (*known).max(at);
     };
-    let mut versions = versions(repository)?;
+    let mut versions = versions(repository, current)?;
     let snapshots = versions.remove("snapshot").unwrap_or_default();
     let published = Published::read(repository, &snapshots)?;
     for (version, next) in snapshots.iter().zip(published.0.iter().skip(1)) {
@@ -61,8 +61,8 @@ pub(crate) fn superseded(
     Ok(since)
 }
 
-/// The versions of each role but root that are there, in their order.
-fn versions(repository: &Repository) -> Result<BTreeMap<String, Vec<u64>>> {
+/// The versions of each role but root that are there, in their order, up to the one that is current.
+fn versions(repository: &Repository, current: &Current) -> Result<BTreeMap<String, Vec<u64>>> {
     let folder = repository.folder.join("metadata");
     let failed = |error: std::io::Error| Failure::file("reading", &folder, &error);
     let mut found: BTreeMap<String, Vec<u64>> = BTreeMap::new();
@@ -72,12 +72,21 @@ fn versions(repository: &Repository) -> Result<BTreeMap<String, Vec<u64>>> {
         let Some((version, role)) = parts.filter(|(_, role)| *role != "root") else { continue };
         if let Ok(version) = version.parse::<u64>()
             && name == format!("{version}.{role}.json")
+            && newest(current, role).is_none_or(|newest| version <= newest)
         {
             found.entry(role.to_owned()).or_default().push(version);
         }
     }
     found.values_mut().for_each(|versions| versions.sort_unstable());
     Ok(found)
+}
+
+/// The version of a role that is current. What is newer, a command that died left behind.
+fn newest(current: &Current, role: &str) -> Option<u64> {
+    match role {
+        "snapshot" => Some(current.snapshot.common.version),
+        role => current.snapshot.meta.get(&format!("{role}.json")).map(|file| file.version),
+    }
 }
 
 /// What was published when: the snapshots that are there, the oldest first.

@@ -121,12 +121,46 @@ fn a_file_that_is_missing_is_named() {
 fn what_a_command_left_behind_is_neither_good_nor_left_there() {
     let shop = Shop::new();
     shop.release("1.0.0", 1);
-    let stray = shop.path("updates/metadata/9.production-releases.json");
+    let stray = shop.path("updates/metadata/3.production-releases.json");
     fs::write(&stray, b"of a command that died").unwrap();
-    shop.refuses(&["verify", "updates"], "unfinished", "9.production-releases.json");
+    shop.refuses(&["verify", "updates"], "unfinished", "3.production-releases.json");
+    // What writes nothing removes nothing.
+    for dry in [&["refresh", "--dry-run"][..], &["prune", "--dry-run"], &["status"]] {
+        shop.ok(dry);
+        assert!(stray.exists(), "{dry:?}");
+    }
     shop.ok(&["refresh"]);
     assert!(!stray.exists());
     shop.ok(&["verify", "updates"]);
+}
+
+#[test]
+fn a_timestamp_that_lags_behind_costs_nothing_that_was_published() {
+    let shop = Shop::new();
+    shop.release("1.0.0", 1);
+    let timestamp = shop.path("updates/metadata/timestamp.json");
+    let early = fs::read(&timestamp).unwrap();
+    shop.release("1.1.0", 2);
+    shop.ok(&["rollout", "production", "--pause"]);
+    let newest = fs::read(&timestamp).unwrap();
+    // As a copy the wrong way round leaves it, which replaces nothing that is there.
+    fs::write(&timestamp, early).unwrap();
+    shop.web("web", 3);
+    let release = ["release", "web", "--channel", "production", "--version", "1.2.0"];
+    for args in [
+        &["verify", "updates"][..],
+        &["refresh"],
+        &["refresh", "--dry-run"],
+        &["prune", "--dry-run"],
+        &["prune"],
+        &release,
+        &["key", "rotate", "timestamp", "--no-passphrase"],
+    ] {
+        shop.refuses(args, "conflict", "older than the metadata beside it");
+    }
+    fs::write(&timestamp, newest).unwrap();
+    shop.ok(&["verify", "updates"]);
+    shop.ok(&release);
 }
 
 #[test]

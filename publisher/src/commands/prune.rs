@@ -32,6 +32,9 @@ pub(crate) struct Prune {
 
 pub(crate) fn run(args: &Prune, config: &Path, passphrases: &Passphrases) -> Result<Report> {
     let workspace = Workspace::open(config, passphrases)?;
+    if !args.dry_run {
+        workspace.clear()?;
+    }
     let named = named(&workspace)?;
     let since = superseded(&workspace.repository, &workspace.current, &workspace.project.app)?;
     let age = u64::from(args.keep_days) * 86_400;

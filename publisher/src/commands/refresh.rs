@@ -67,8 +67,11 @@ pub(crate) fn run(args: &Refresh, config: &Path, passphrases: &Passphrases) -> R
         .collect();
     let json = json!({ "signed": signed, "elsewhere": elsewhere });
     let outcome = match (signed.is_empty(), args.dry_run) {
-        // Nothing waits for anybody: what there is is published.
-        (true, false) => Outcome::Published,
+        (true, false) => {
+            workspace.clear()?;
+            // Nothing waits for anybody: what there is is published.
+            Outcome::Published
+        }
         (true, true) => Outcome::Tried,
         (false, dry) => workspace.publish(edit, dry)?,
     };

@@ -185,13 +185,15 @@ fn published_root(version: u64, transport: &dyn Transport) -> Result<Vec<u8>> {
 fn refuse_unfinished(place: &str) -> Result<()> {
     let repository = Repository { folder: PathBuf::from(place) };
     let left = || commit::left_behind(&repository);
-    let _lock = match left()? {
-        Some(_) if repository.has(".lock") => Some(commit::lock(&repository)?),
+    let _lock = match left() {
+        Ok(None) => None,
+        // Of two commands in turn, both may be seen.
+        _ if repository.has(commit::LOCK) => Some(commit::lock(&repository)?),
         _ => None,
     };
     left()?.map_or(Ok(()), |name| {
         let message = format!(
-            "metadata/{name} was left behind by a command that died; run farad refresh, which finishes or removes it, before you upload"
+            "metadata/{name} was left behind by a command that died; run farad refresh, which finishes or removes it, before you upload; if the folder was copied or merged since, fetch the newest timestamp.json first"
         );
         Err(Failure::new("unfinished", message))
     })

@@ -93,7 +93,7 @@ impl Workspace {
         let keys = Keys::new(project.keys(), passphrases.clone());
         follow(&keys, &root, &repository, &current, &project.app)?;
         if lock.is_some() {
-            commit::remove_strays(&repository, &current)?;
+            commit::refuse_lagging(&repository, &current)?;
         }
         Ok(Self { project, repository, current, keys, root, now: clock::now(), _lock: lock })
     }
@@ -138,6 +138,12 @@ impl Workspace {
         Err(Failure::new("clock", message))
     }
 
+    /// Removes what commands that died left behind. Only for whoever opened the project to change it, and
+    /// is about to.
+    pub(crate) fn clear(&self) -> Result<()> {
+        commit::remove_strays(&self.repository, &self.current)
+    }
+
     /// Signs an edit with the keys that are here, and publishes it or lets it wait.
     pub(crate) fn publish(&self, edit: Edit, dry: bool) -> Result<Outcome> {
         let mut change = Change::new(edit, &self.repository, &self.current, self.now)?;
@@ -174,6 +180,7 @@ impl Workspace {
             self.refuse_earlier(change)?;
         }
         if !dry {
+            self.clear()?;
             // Before anything names them.
             self.keys.store()?;
             checkpoint::pass("publish", &self.repository.folder);
