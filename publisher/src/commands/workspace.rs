@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use farad::id::{AppId, Channel};
 use farad::time::UnixTime;
+use farad::trust::metadata::Root;
 
 use super::Outcome;
 use super::outcome::lines;
@@ -19,7 +20,7 @@ use crate::keys::Keys;
 use crate::passphrase::Passphrases;
 use crate::pending;
 use crate::project::{ChannelSettings, PENDING, Project, ROOT_FILE};
-use crate::repository::{ChannelDocuments, Current, Repository};
+use crate::repository::{ChannelDocuments, Current, Repository, signed};
 use crate::temporary::replace;
 
 /// Clocks of several publishers differ by so many seconds without harm.
@@ -188,6 +189,7 @@ impl Workspace {
         if !waits.is_empty() {
             if !dry {
                 pending::write(file, change, &self.project.app)?;
+                self.trust()?;
             }
             let labels = waits.iter().flat_map(|wait| &wait.keys);
             let labels = labels.map(|id| (id.clone(), self.project.label(id))).collect();
@@ -212,15 +214,28 @@ impl Workspace {
     fn keep_anchor(&self, new_root: Option<Vec<u8>>) -> Result<()> {
         let newest = match new_root {
             Some(root) => root,
-            None => {
-                let version = self.current.root.common.version;
-                self.repository.read(&format!("metadata/{version}.root.json"))?
-            }
+            None => self.newest_root()?,
         };
         if newest != self.root {
             replace(&self.project.root_file(), &newest)?;
         }
         self.keys.remember(&self.project.app, &newest)
+    }
+
+    /// Has the keys that are here follow the newest root from now on, whoever publishes what they sign.
+    pub(crate) fn trust(&self) -> Result<()> {
+        self.keys.remember(&self.project.app, &self.newest_root()?)
+    }
+
+    /// The file of the newest root.
+    fn newest_root(&self) -> Result<Vec<u8>> {
+        let path = format!("metadata/{}.root.json", self.current.root.common.version);
+        let bytes = self.repository.read(&path)?;
+        // It may have been replaced since it was verified.
+        if signed::<Root>(&bytes, "root")? == self.current.root {
+            return Ok(bytes);
+        }
+        Err(Failure::new("conflict", format!("{path} changed meanwhile; restore it")))
     }
 
     /// The name of a key's files, if they are here.

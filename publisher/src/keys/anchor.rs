@@ -2,8 +2,8 @@
 //!
 //! Whoever can write to a project's folder, but has no key, can put another root there and another
 //! `farad-root.json` beside it. What keys of this folder are asked to build upon must therefore follow
-//! from the root that lies with them, wherever they are kept. A folder without one takes the first it
-//! is used with.
+//! from the root that lies with them, wherever they are kept. A folder without one takes the first that it
+//! is used with: where a key is made in it, or one of it signs, published or not.
 
 use std::fs;
 use std::path::PathBuf;

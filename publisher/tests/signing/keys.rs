@@ -115,3 +115,36 @@ fn a_new_root_needs_the_old_threshold_and_the_new_one() {
     third.pull(&shop);
     third.refuses(&["refresh", "root"], "key-missing", "root");
 }
+
+/// A repository of a stranger's own, in which a key of Bob's is to be the second signer, lies in the
+/// folder that they share.
+fn refuses_a_strangers_repository(bob: &Shop, public: &str) {
+    let stranger = Shop::new();
+    stranger.release("9.0.0", 9);
+    let public = bob.path(public);
+    let add = ["key", "add", "production", "--holder", "bob", "--public"];
+    stranger.ok(&[&add[..], &[public.to_str().unwrap()]].concat());
+    let file = stranger.waits(&["key", "threshold", "production", "2"]);
+    bob.pull(&stranger);
+    bob.refuses(&["sign", &file, "--yes"], "root-differs", &format!("{APP}.root.json"));
+}
+
+#[test]
+fn whoever_only_ever_waited_for_others_follows_the_root_of_the_first_signature() {
+    let team = Team::new();
+    let file = team.release();
+    team.bob.waits(&["sign", &file, "--yes"]);
+    refuses_a_strangers_repository(&team.bob, "keys/release/production-releases-2.pub");
+}
+
+#[test]
+fn a_new_key_follows_the_root_that_it_was_made_beside() {
+    let (alice, bob) = (Shop::new(), Shop::empty());
+    bob.pull(&alice);
+    bob.ok(&["key", "new", "bob", "--no-passphrase"]);
+    refuses_a_strangers_repository(&bob, "keys/release/bob.pub");
+    // Nor is a key made beside those of another repository.
+    let (code, _) = bob.fails(&["key", "new", "robert", "--no-passphrase"]);
+    assert_eq!(code, "root-differs");
+    assert!(!bob.path("keys/release/robert.pem").exists());
+}

@@ -1,10 +1,11 @@
-//! `farad key new`: a key pair of one's own, on one's own machine. No role names it yet.
+//! `farad key new`: a key pair of one's own, on one's own machine. No role names it yet. Where there is a
+//! repository, it must verify, and the key follows its root from then on.
 
 use std::path::Path;
 
 use serde_json::json;
 
-use crate::commands::Report;
+use crate::commands::{Report, Workspace};
 use crate::failure::Result;
 use crate::keys::{self, Keys};
 use crate::passphrase::Passphrases;
@@ -25,15 +26,24 @@ pub(super) struct New {
 
 pub(super) fn run(args: &New, config: &Path, passphrases: &Passphrases) -> Result<Report> {
     keys::check_name(&args.name)?;
-    let (project, _lock) = match Project::hold(config) {
+    let workspace = match Workspace::open(config, passphrases) {
         // The machine of somebody who signs elsewhere may have none, and nobody works on it then.
-        Err(failure) if failure.code == "no-repository" => (Project::load(config)?, None),
-        held => held.map(|(project, lock)| (project, Some(lock)))?,
+        Err(failure) if failure.code == "no-repository" => None,
+        opened => Some(opened?),
     };
-    let keys = Keys::new(project.keys(), passphrases.clone());
+    let alone;
+    let keys = match &workspace {
+        Some(workspace) => &workspace.keys,
+        None => {
+            alone = Keys::new(Project::load(config)?.keys(), passphrases.clone());
+            &alone
+        }
+    };
     let slot = (!args.no_passphrase).then_some(args.name.as_str());
     let id = keys.make(args.group, &args.name, slot)?.id;
     keys.store()?;
+    // Before it signs anything, and before anybody knows it.
+    workspace.iter().try_for_each(Workspace::trust)?;
     let place = keys.public_path(args.group, &args.name);
     let text = format!(
         "Made the {} key {} ({}).\n\
