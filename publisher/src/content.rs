@@ -18,8 +18,8 @@ use crate::pending::check_blob;
 use crate::repository::Repository;
 use crate::temporary;
 
-/// More differences than this are counted, not listed.
-const LISTED: usize = 200;
+/// What a phone shows first.
+const INDEX: &str = "index.html";
 
 /// Where the blobs of a release are: in the change that brings it, or in the repository.
 pub(crate) struct Contents<'a> {
@@ -107,31 +107,45 @@ impl Contents<'_> {
     }
 }
 
-/// How the files of `new` differ from those of `old`, one line each.
-pub(crate) fn differences(old: Option<&Index>, new: &Index) -> Vec<String> {
+/// How the files of a release differ from those of another.
+pub(crate) struct Differences {
+    /// How many of each kind, and what is with `index.html`.
+    pub(crate) counts: String,
+    /// One line each; `index.html`, if it differs, is the first: it decides what else is loaded.
+    pub(crate) lines: Vec<String>,
+}
+
+/// How the files of `new` differ from those of `old`.
+pub(crate) fn differences(old: Option<&Index>, new: &Index) -> Differences {
     let by_path = |index: &Index| -> BTreeMap<String, (u64, farad::digest::Digest)> {
         let files = index.files().iter();
         files.map(|file| (file.path.clone(), (file.length, file.sha256))).collect()
     };
     let (old, new) = (old.map(by_path).unwrap_or_default(), by_path(new));
-    let mut lines = Vec::new();
+    let (mut first, mut lines) = (None, Vec::new());
+    let (mut added, mut changed) = (0, 0);
     for (path, (length, digest)) in &new {
-        match old.get(path) {
-            None => lines.push(format!("+ {path}  {length} bytes")),
-            Some((before, same)) if same != digest => {
-                lines.push(format!("~ {path}  {before} to {length} bytes"));
+        let line = match old.get(path) {
+            None => {
+                added += 1;
+                format!("+ {path}  {length} bytes")
             }
-            Some(_) => {}
-        }
+            Some((before, same)) if same != digest => {
+                changed += 1;
+                format!("~ {path}  {before} to {length} bytes")
+            }
+            Some(_) => continue,
+        };
+        if path == INDEX { first = Some(line) } else { lines.push(line) }
     }
-    lines.extend(old.keys().filter(|path| !new.contains_key(*path)).map(|p| format!("- {p}")));
-    if lines.is_empty() {
-        lines.push("no file differs".to_owned());
-    }
-    let more = lines.len().saturating_sub(LISTED);
-    if more > 0 {
-        lines.truncate(LISTED);
-        lines.push(format!("… and {more} more"));
-    }
-    lines
+    let gone: Vec<_> = old.keys().filter(|path| !new.contains_key(*path)).collect();
+    let index = if first.is_none() && new.contains_key(INDEX) {
+        format!("; {INDEX} is the same")
+    } else {
+        String::new()
+    };
+    let counts = format!("{added} added, {changed} changed, {} removed{index}", gone.len());
+    lines.extend(gone.into_iter().map(|path| format!("- {path}")));
+    lines.splice(0..0, first);
+    Differences { counts, lines }
 }

@@ -223,8 +223,18 @@ fn text_of(sections: &[Section]) -> String {
         if changes.is_empty() {
             text.push_str("\n  signed anew, content unchanged");
         }
-        for line in changes {
-            let _ = write!(text, "\n  {line}");
+        for run in changes.chunk_by(|one, next| one.beyond == next.beyond) {
+            if run.iter().any(|line| line.beyond) {
+                let more = run.len();
+                let _ = write!(
+                    text,
+                    "\n      … and {more} more; all of them: farad sign FILE --dry-run --json"
+                );
+                continue;
+            }
+            for line in run {
+                let _ = write!(text, "\n  {}", line.text);
+            }
         }
     }
     text.trim_start().to_owned()

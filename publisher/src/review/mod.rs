@@ -24,7 +24,7 @@ use serde::Serialize;
 use self::documents::{Names, policy_changes, refuse_unknown, rollout_changes};
 use crate::change::Change;
 use crate::commands::{Workspace, count};
-use crate::content::{Contents, differences};
+use crate::content::{Contents, Differences, differences};
 use crate::failure::{Failure, Result};
 use crate::opening::{self, Opener};
 use crate::plain::one_line;
@@ -35,13 +35,36 @@ use crate::roles::{Authority, May, delegations, lifetime};
 /// Seconds.
 const DAY: u64 = 86_400;
 
+/// More files that differ than this are too many to be read through on a screen.
+const LISTED: usize = 200;
+
 /// What changes in one role.
 #[derive(Debug, Serialize)]
 pub(crate) struct Section {
     pub(crate) role: String,
     pub(crate) version: u64,
     pub(crate) expires: UnixTime,
-    pub(crate) changes: Vec<String>,
+    pub(crate) changes: Vec<Line>,
+}
+
+/// One difference.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub(crate) struct Line {
+    pub(crate) text: String,
+    /// One of so many that a screen shows only how many.
+    #[serde(skip)]
+    pub(crate) beyond: bool,
+}
+
+impl From<String> for Line {
+    fn from(text: String) -> Self {
+        Self { text, beyond: false }
+    }
+}
+
+fn lines(texts: Vec<String>) -> Vec<Line> {
+    texts.into_iter().map(Line::from).collect()
 }
 
 /// What a change would do, role by role.
@@ -53,13 +76,13 @@ pub(crate) fn review(change: &Change, workspace: &Workspace) -> Result<Vec<Secti
     for (role, draft) in &change.drafts {
         let (common, changes) = if role == "root" {
             let root: Root = draft.read()?;
-            (root.common.clone(), reviewer.root(&root)?)
+            (root.common.clone(), lines(reviewer.root(&root)?))
         } else {
             let targets: Targets = draft.read()?;
             let changes = match (role.as_str(), channel_of(role, change.after())) {
-                ("targets", _) => reviewer.targets(&targets)?,
+                ("targets", _) => lines(reviewer.targets(&targets)?),
                 (_, Some((channel, true))) => reviewer.releases(role, &channel, &targets)?,
-                (_, Some((channel, false))) => reviewer.rollout(role, &channel, &targets)?,
+                (_, Some((channel, false))) => lines(reviewer.rollout(role, &channel, &targets)?),
                 _ => return Err(refuse(&format!("{role} is no role of this repository"))),
             };
             (targets.common, changes)
@@ -155,15 +178,16 @@ impl Reviewer<'_> {
         let mut changes: Vec<String> = new.difference(&old).map(|key| line("+", key)).collect();
         changes.extend(old.difference(&new).map(|key| line("-", key)));
         let threshold = |may: Option<May<'_>>| may.map_or(0, |m| m.role.threshold);
-        let (from, to) = (threshold(before), threshold(after));
-        if from != to && before.is_some() {
-            let of = new.len();
+        let (from, to, of) = (threshold(before), threshold(after), new.len());
+        if before.is_none() {
+            changes.push(format!("+ {role} takes {to} of {of} signatures"));
+        } else if from != to {
             changes.push(format!("~ {role} takes {to} of {of} signatures, until now {from}"));
         }
         changes
     }
 
-    fn releases(&self, role: &str, channel: &Channel, new: &Targets) -> Result<Vec<String>> {
+    fn releases(&self, role: &str, channel: &Channel, new: &Targets) -> Result<Vec<Line>> {
         let old = self.current.roles.get(role).map(|old| &old.targets);
         let old_digest = |path: &str| old.and_then(|old| old.get(path));
         let sequences = listed_sequences(new, channel);
@@ -192,7 +216,7 @@ impl Reviewer<'_> {
         }
         for path in old.iter().flat_map(|old| old.keys()) {
             if !new.targets.contains_key(path) {
-                changes.push(format!("- {path} leaves the list"));
+                changes.push(format!("- {path} leaves the list").into());
             }
         }
         let policy = |bytes: &[u8]| Policy::parse(bytes, &self.project.app, channel);
@@ -203,7 +227,7 @@ impl Reviewer<'_> {
             Some(old) => policy(&self.repository.target(old, &channel.policy_path())?)?,
             None => Policy::open(self.project.app.clone(), channel.clone()),
         };
-        changes.extend(policy_changes(&before, &after)?);
+        changes.extend(lines(policy_changes(&before, &after)?));
         Ok(changes)
     }
 
@@ -226,7 +250,7 @@ impl Reviewer<'_> {
     }
 
     /// A new release, looked into, against the one that is offered now.
-    fn release(&self, channel: &Channel, manifest: &Manifest) -> Result<Vec<String>> {
+    fn release(&self, channel: &Channel, manifest: &Manifest) -> Result<Vec<Line>> {
         let opened = self.contents.open(manifest)?;
         let offered = self.offered(channel)?;
         let mut changes = vec![format!(
@@ -240,7 +264,7 @@ impl Reviewer<'_> {
         changes.extend(self.readers(offered.as_ref(), manifest));
         let Some(index) = opened else {
             changes.push("  sealed, and its key is not here: its files cannot be shown".to_owned());
-            return Ok(changes);
+            return Ok(lines(changes));
         };
         changes.extend(notes(self.contents.notes(manifest)?.as_deref()));
         let old = match &offered {
@@ -253,10 +277,12 @@ impl Reviewer<'_> {
             }
             _ => "nothing to compare it with is offered now".to_owned(),
         };
-        changes.push(format!("  {}; {against}:", count(index.files().len(), "file")));
-        let lines = differences(old.as_ref(), &index);
-        changes.extend(lines.into_iter().map(|line| format!("    {line}")));
-        Ok(changes)
+        let Differences { counts, lines: files } = differences(old.as_ref(), &index);
+        let all = count(index.files().len(), "file");
+        changes.push(format!("  {all}; {against}: {counts}"));
+        // Whoever made the release chose the names: no order of them shows what matters.
+        let file = |(at, text)| Line { text: format!("    {text}"), beyond: at >= LISTED };
+        Ok(lines(changes).into_iter().chain(files.into_iter().enumerate().map(file)).collect())
     }
 
     /// Who can read a release, against the one that is offered now.

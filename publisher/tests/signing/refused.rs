@@ -165,6 +165,10 @@ fn nobody_is_asked_to_sign_what_no_phone_reads() {
     refused("does not know", &|paper| {
         paper["roles"][ROLE]["signed"]["more"] = json!(1);
     });
+    refused("says more of production/releases/2.json", &|paper| {
+        let listed = &mut paper["roles"][ROLE]["signed"]["targets"];
+        listed["production/releases/2.json"]["custom"] = json!({ "note": "nobody sees this" });
+    });
     fs::write(team.bob.path(&file), &untouched).unwrap();
     altered(&team.bob, &file, |paper, _| {
         paper["roles"][ROLE]["signed"]["expires"] = json!("2020-01-01T00:00:00Z");

@@ -166,3 +166,50 @@ fn fewer_signatures_are_taken_only_where_fewer_keys_are_left() {
     assert_eq!(needless.status.code(), Some(2), "{needless:?}");
     assert!(String::from_utf8_lossy(&needless.stderr).contains("for no role"), "{needless:?}");
 }
+
+#[test]
+fn how_many_sign_for_a_channel_is_shown_when_it_is_made() {
+    let (alice, bob) = two_owners();
+    let shown = |threshold: &str| {
+        let add = ["channel", "add", "beta", "--no-passphrase", "--threshold", threshold];
+        let file = alice.waits(&add);
+        bob.pull(&alice);
+        let said = bob.ok(&["sign", &file, "--dry-run"])["changes"].to_string();
+        fs::remove_file(alice.path(&file)).unwrap();
+        fs::remove_dir_all(alice.path("keys/release")).unwrap();
+        said
+    };
+    assert!(shown("2of3").contains("+ beta-releases takes 2 of 3 signatures"));
+    let one = shown("1of3");
+    assert!(one.contains("+ beta-releases takes 1 of 3 signatures"), "{one}");
+    assert!(one.contains("+ beta-rollout takes 1 of 1 signatures"), "{one}");
+}
+
+#[test]
+fn many_dull_files_hide_no_other() {
+    let (alice, bob) = (Shop::empty(), Shop::empty());
+    alice.ok(&["init", "--app", APP, "--no-passphrase", "--threshold", "production=2of2"]);
+    alice.release("1.0.0", 1);
+    alice.hand_key("release/production-releases-2", &bob);
+    let web = alice.web("web", 2);
+    for number in 0..250 {
+        fs::write(web.join(format!("a{number:03}.txt")), "dull").unwrap();
+    }
+    fs::write(web.join("zz.js"), "evil()").unwrap();
+    fs::remove_file(web.join("assets/empty.css")).unwrap();
+    let file = alice.waits(&["release", "web", "--channel", "production", "--version", "1.1.0"]);
+    bob.pull(&alice);
+    let said = bob.run(&["sign", &file]);
+    let said = String::from_utf8(said.stderr).unwrap();
+    let listed: Vec<_> =
+        said.lines().skip_while(|line| !line.contains("which is offered now")).collect();
+    assert!(listed[0].ends_with(": 251 added, 4 changed, 1 removed"), "{}", listed[0]);
+    assert!(listed[1].contains("~ index.html"), "{}", listed[1]);
+    let more = listed.iter().find(|line| line.contains("56 more")).unwrap();
+    assert!(more.contains("--json"), "{more}");
+    assert!(!said.contains("zz.js"), "it is one of those: {said}");
+    // All of them are there to be looked at.
+    let all = bob.ok(&["sign", &file, "--dry-run"])["changes"].to_string();
+    assert!(all.contains("+ zz.js") && all.contains("- assets/empty.css"), "{all}");
+    assert_eq!(all.matches("+ a").count(), 250);
+}
