@@ -14,7 +14,7 @@ use farad::id::{AppId, Channel};
 use farad::release::{Manifest, unsupported};
 use farad::rollout::{Policy, Rollout};
 use farad::time::UnixTime;
-use farad::trust::metadata::{Root, Snapshot, TargetFile, Targets, Timestamp};
+use farad::trust::metadata::{MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp};
 use farad::trust::{Keep, Order, Setting, Source, TimestampAnswer, with_session};
 use farad::{json, limits};
 use serde::de::DeserializeOwned;
@@ -74,14 +74,14 @@ impl Repository {
         let timestamp_bytes = self.read("metadata/timestamp.json")?;
         let timestamp: Timestamp = signed(&timestamp_bytes, "timestamp")?;
         let snapshot = self.snapshot()?;
-        let listed = |name: &str| snapshot.meta.get(name).map_or(0, |file| file.version);
-        let targets: Targets = self.role("targets", listed("targets.json"))?;
+        let targets: Targets = self.listed("targets", &snapshot)?;
         let mut roles = BTreeMap::new();
         for file in snapshot.meta.keys().filter(|file| *file != "targets.json") {
             let name = file.strip_suffix(".json").unwrap_or(file);
-            roles.insert(name.to_owned(), self.role(name, listed(file))?);
+            roles.insert(name.to_owned(), self.listed(name, &snapshot)?);
         }
         let channels = channels(&targets);
+        refuse_unvouched(&snapshot, &channels)?;
         // Of root only what was verified is built upon: a key that signs the next one vouches for
         // every key in it.
         let root = self.trusted_root(root, app, &channels).map_err(|failure| {
@@ -119,6 +119,19 @@ impl Repository {
 
     fn role<T: DeserializeOwned>(&self, name: &str, version: u64) -> Result<T> {
         signed(&self.read(&format!("metadata/{version}.{name}.json"))?, name)
+    }
+
+    /// A role as a snapshot lists it.
+    fn listed(&self, name: &str, snapshot: &Snapshot) -> Result<Targets> {
+        let listing = snapshot.meta.get(&format!("{name}.json"));
+        let path = format!("metadata/{}.{name}.json", listing.map_or(0, |file| file.version));
+        let bytes = self.read(&path)?;
+        if listing.and_then(digest).is_some_and(|digest| *digest != Digest::of(&bytes).to_string())
+        {
+            let message = format!("{path} is not the file that the snapshot lists; restore it");
+            return Err(Failure::new("hash-mismatch", message));
+        }
+        signed(&bytes, name)
     }
 
     pub(crate) fn has(&self, path: &str) -> bool {
@@ -228,6 +241,32 @@ impl Current {
     pub(crate) fn lists(&self, role: &str) -> bool {
         self.snapshot.meta.contains_key(&format!("{role}.json"))
     }
+}
+
+/// Refuses a role that is listed without a digest where no phone comes to it, whose walk holds every role
+/// against its keys: of the roles of a channel that was removed the digest is all that vouches.
+fn refuse_unvouched(snapshot: &Snapshot, channels: &[Channel]) -> Result<()> {
+    let walked = |file: &str| {
+        let is = |role: String| file.strip_suffix(".json") == Some(role.as_str());
+        let own =
+            |c: &Channel| file == "targets.json" || is(c.releases_role()) || is(c.rollout_role());
+        channels.iter().any(own)
+    };
+    let mut files = snapshot.meta.iter();
+    match files.find(|(file, listing)| digest(listing).is_none() && !walked(file)) {
+        None => Ok(()),
+        Some((file, _)) => {
+            let file = one_line(file);
+            let message = format!(
+                "the snapshot lists {file} without a digest, and no channel leads there: nobody vouches for it"
+            );
+            Err(Failure::new("hash-mismatch", message))
+        }
+    }
+}
+
+fn digest(listing: &MetaFile) -> Option<&String> {
+    listing.hashes.as_ref()?.get("sha256")
 }
 
 /// A time at which nothing has expired.
@@ -359,5 +398,30 @@ impl Keep for MemoryKeep {
 
     fn names(&self) -> CoreResult<Vec<String>> {
         Ok(self.0.keys().cloned().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_that_no_channel_leads_to_is_listed_by_its_digest() {
+        let listing = |hashes| MetaFile { version: 3, length: None, hashes };
+        let digest = BTreeMap::from([("sha256".to_owned(), Digest::of(b"").to_string())]);
+        let mut snapshot = Current::nothing().snapshot;
+        let all = ["targets", "beta-releases", "beta-rollout"];
+        snapshot.meta.extend(all.map(|role| (format!("{role}.json"), listing(None))));
+        let beta: Channel = "beta".parse().unwrap();
+        refuse_unvouched(&snapshot, std::slice::from_ref(&beta)).unwrap();
+        for role in all {
+            let failure = refuse_unvouched(&snapshot, &[]).unwrap_err();
+            assert_eq!(failure.code, "hash-mismatch", "{role}");
+            snapshot.meta.insert(format!("{role}.json"), listing(Some(digest.clone())));
+        }
+        refuse_unvouched(&snapshot, &[]).unwrap();
+        snapshot.meta.insert("gamma-releases.json".to_owned(), listing(None));
+        let failure = refuse_unvouched(&snapshot, &[beta]).unwrap_err();
+        assert!(failure.message.contains("gamma-releases.json"), "{}", failure.message);
     }
 }

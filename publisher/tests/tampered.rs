@@ -163,6 +163,84 @@ fn a_timestamp_that_lags_behind_costs_nothing_that_was_published() {
     shop.ok(&release);
 }
 
+/// Lists what `alter` makes of a document in a role's file, signed by nobody.
+fn forge(shop: &Shop, role: &str, path: &str, alter: impl Fn(&mut Value)) {
+    let place = |digest: &str| {
+        let (folder, file) = path.rsplit_once('/').unwrap();
+        shop.path(&format!("updates/targets/{folder}/{digest}.{file}"))
+    };
+    change_json(shop, &format!("updates/metadata/{role}.json"), |file| {
+        let listed = &mut file["signed"]["targets"][path];
+        let bytes = fs::read(place(listed["hashes"]["sha256"].as_str().unwrap())).unwrap();
+        let mut document: Value = serde_json::from_slice(&bytes).unwrap();
+        alter(&mut document);
+        let bytes = document.to_string();
+        let digest = farad::digest::Digest::of(bytes.as_bytes()).to_string();
+        fs::write(place(&digest), &bytes).unwrap();
+        *listed = serde_json::json!({ "length": bytes.len(), "hashes": { "sha256": digest } });
+    });
+}
+
+#[test]
+fn a_channel_that_comes_back_brings_no_policy_that_nobody_signed() {
+    let shop = Shop::new();
+    shop.ok(&["channel", "add", "beta", "--no-passphrase"]);
+    shop.web("web", 1);
+    for version in ["1.0.0", "1.1.0"] {
+        shop.ok(&["release", "web", "--channel", "beta", "--version", version]);
+    }
+    shop.ok(&["revoke", "1.0.0", "--channel", "beta"]);
+    shop.ok(&["channel", "remove", "beta"]);
+    let newest = "updates/metadata/4.beta-releases.json";
+    let signed = fs::read(shop.path(newest)).unwrap();
+    forge(&shop, "4.beta-releases", "beta/policy.json", |policy| {
+        policy["revoked"] = serde_json::json!([]);
+    });
+    let add = ["channel", "add", "beta", "--no-passphrase"];
+    shop.refuses(&add, "hash-mismatch", "4.beta-releases.json");
+    shop.refuses(&["status"], "hash-mismatch", "4.beta-releases.json");
+    fs::write(shop.path(newest), signed).unwrap();
+    shop.ok(&add);
+    let status = shop.ok(&["status"]);
+    assert_eq!(status["channels"][1]["revoked"], serde_json::json!([1]));
+}
+
+#[test]
+fn a_rollback_goes_nowhere_that_nobody_signed() {
+    let shop = Shop::new();
+    for (version, seed) in [("1.0.0", 1), ("1.1.0", 2), ("1.2.0", 3)] {
+        shop.release(version, seed);
+    }
+    let step =
+        |version: u64| shop.path(&format!("updates/metadata/{version}.production-rollout.json"));
+    let signed = fs::read(step(3)).unwrap();
+    // The step that offered 1.1.0 says 1.0.0: by nobody's signature, then by that of another step.
+    let earlier: Value = serde_json::from_slice(&fs::read(step(2)).unwrap()).unwrap();
+    change_json(&shop, "updates/metadata/3.production-rollout.json", |file| {
+        file["signed"]["targets"] = earlier["signed"]["targets"].clone();
+    });
+    shop.refuses(&["rollback", "production"], "signature", "--to VERSION");
+    let listed = shop.ok(&["history", "production"])["history"].clone();
+    let vouched = |number: u64| {
+        let mut steps = listed.as_array().unwrap().iter();
+        steps.find(|step| step["step"] == number).unwrap()["vouched"].clone()
+    };
+    assert_eq!((vouched(2), vouched(3), vouched(4)), (true.into(), false.into(), true.into()));
+    fs::copy(step(2), step(3)).unwrap();
+    shop.refuses(&["rollback", "production"], "signature", "--to VERSION");
+    fs::write(step(3), signed).unwrap();
+    // What another key signed nobody can vouch for any more; whoever says where to go gets there.
+    shop.ok(&["key", "rotate", "production-rollout", "--no-passphrase"]);
+    shop.refuses(&["rollback", "production"], "signature", "--to VERSION");
+    shop.ok(&["rollback", "production", "--to", "1.1.0"]);
+    let said = shop.run(&["history", "production"]);
+    let said = String::from_utf8(said.stdout).unwrap();
+    assert!(
+        said.contains("step 3: offers 1.1.0 to 100 %, not signed by the keys of today"),
+        "{said}"
+    );
+}
+
 #[test]
 fn an_upload_would_take_along_nothing_that_is_not_the_repositorys() {
     let shop = Shop::new();

@@ -3,8 +3,11 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use farad::id::Channel;
+use farad::limits;
 use farad::rollout::Rollout;
 use farad::time::UnixTime;
+use farad::trust::draft::Draft;
 use farad::trust::metadata::Targets;
 use serde_json::json;
 
@@ -191,7 +194,10 @@ pub(crate) fn history(args: &History, config: &Path) -> Result<Report> {
         let newest = workspace.current.roles.get(&role).map_or(0, |role| role.common.version);
         for version in 1..=newest {
             // Steps whose files were pruned are gone from history.
-            let Some((at, rollout)) = step(&workspace, &channel, version)? else { continue };
+            let Some(Step { at, rollout, vouched }) = read_step(&workspace, &channel, version)?
+            else {
+                continue;
+            };
             let offers: Vec<String> = rollout
                 .offers
                 .iter()
@@ -200,38 +206,61 @@ pub(crate) fn history(args: &History, config: &Path) -> Result<Report> {
             let offers =
                 if offers.is_empty() { "nothing".to_owned() } else { offers.join(", then ") };
             let paused = if rollout.paused { ", paused" } else { "" };
-            let _ = writeln!(text, "  {at}  step {version}: offers {offers}{paused}");
+            let note = if vouched { "" } else { ", not signed by the keys of today" };
+            let _ = writeln!(text, "  {at}  step {version}: offers {offers}{paused}{note}");
             all.push(json!({
                 "channel": channel, "at": at, "step": version, "offers": rollout.offers,
-                "paused": rollout.paused,
+                "paused": rollout.paused, "vouched": vouched,
             }));
         }
     }
     Ok(Report::new(text.trim_end(), json!({ "history": all })))
 }
 
-/// One earlier version of a rollout, and when it was signed: its expiry less its lifetime.
+/// One version of a rollout.
+struct Step {
+    /// When it was signed: its expiry less its lifetime.
+    at: UnixTime,
+    rollout: Rollout,
+    /// Whether the keys signed it that sign the current one. No metadata that is current leads to an earlier
+    /// version: of one that other keys signed nobody can say any more who wrote it.
+    vouched: bool,
+}
+
+/// One earlier version of a rollout, to go back to, and when it was signed. Refuses one that is not known to
+/// have been published.
 pub(super) fn step(
     workspace: &Workspace,
-    channel: &farad::id::Channel,
+    channel: &Channel,
     version: u64,
 ) -> Result<Option<(UnixTime, Rollout)>> {
+    match read_step(workspace, channel, version)? {
+        Some(Step { vouched: false, .. }) => {
+            let message = format!(
+                "step {version} of {channel} is not signed by the keys of today, so that nobody can say what was offered then; say where to go back to: --to VERSION or --builtin"
+            );
+            Err(Failure::new("signature", message))
+        }
+        step => Ok(step.map(|step| (step.at, step.rollout))),
+    }
+}
+
+fn read_step(workspace: &Workspace, channel: &Channel, version: u64) -> Result<Option<Step>> {
     let role = channel.rollout_role();
     let path = format!("metadata/{version}.{role}.json");
-    if !workspace.repository.has(&path) {
-        return Ok(None);
-    }
-    let malformed =
-        |error: &dyn std::fmt::Display| Failure::new("malformed", format!("{path}: {error}"));
-    let file = farad::json::parse(&workspace.repository.read(&path)?).map_err(|e| malformed(&e))?;
-    let signed = file.get("signed").cloned().unwrap_or_default();
-    let targets: Targets = serde_json::from_value(signed).map_err(|error| malformed(&error))?;
+    let Some(bytes) = workspace.repository.read_if_there(&path)? else { return Ok(None) };
+    let draft = Draft::parse(&role, &bytes, limits::ROLE)?;
+    let targets: Targets = draft.read()?;
     let Ok(bytes) = workspace.repository.target(&targets, &channel.rollout_path()) else {
         return Ok(None);
     };
     let rollout = Rollout::parse(&bytes, &workspace.project.app, channel)?;
     let signed_at = targets.common.expires.seconds().saturating_sub(lifetime(&role));
-    Ok(Some((UnixTime::from_seconds(signed_at), rollout)))
+    let may = workspace.current.authority().of(&role);
+    let signed =
+        may.is_some_and(|may| draft.standing(may.keys, may.role).have >= may.role.threshold);
+    let vouched = signed && targets.common.version == version;
+    Ok(Some(Step { at: UnixTime::from_seconds(signed_at), rollout, vouched }))
 }
 
 #[cfg(test)]
