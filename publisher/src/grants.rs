@@ -10,6 +10,18 @@ use crate::failure::{Failure, Result};
 use crate::repository::Current;
 use crate::roles::TOP_LEVEL;
 
+/// Refuses several signatures for what is signed when a change is published, by the machine that publishes:
+/// it never waits for anybody, so that those of others could not be added.
+pub(crate) fn refuse_several(role: &str, need: u64) -> Result<()> {
+    if need <= 1 || !["snapshot", "timestamp"].contains(&role) {
+        return Ok(());
+    }
+    let message = format!(
+        "{role} takes one signature, of the machine that publishes; let root, targets or the releases of a channel take several"
+    );
+    Err(Failure::new("below-threshold", message))
+}
+
 impl Edit {
     /// Lets a key sign for a role.
     pub(crate) fn grant(&mut self, current: &Current, role: &str, key: &Key) -> Result<()> {
@@ -43,6 +55,7 @@ impl Edit {
     pub(crate) fn check_threshold(&mut self, current: &Current, role: &str) -> Result<()> {
         let (_, may) = self.may(current, role)?;
         let (need, have) = (may.threshold, may.keyids.len() as u64);
+        refuse_several(role, need)?;
         if (1..=have).contains(&need) {
             return Ok(());
         }

@@ -156,6 +156,24 @@ fn a_backup_that_would_comfort_nobody_is_refused() {
 }
 
 #[test]
+fn what_is_signed_every_day_takes_one_signature() {
+    let shop = Shop::empty();
+    for online in ["snapshot=2of2", "timestamp=2of3"] {
+        let init = ["init", "--app", APP, "--no-passphrase", "--threshold", online];
+        let (code, message) = shop.fails(&init);
+        assert_eq!(code, "below-threshold");
+        assert!(message.contains("one signature"), "{message}");
+        assert!(files(shop.home.path()).is_empty());
+    }
+    // Of several keys any may be the one.
+    shop.ok(&["init", "--app", APP, "--no-passphrase", "--threshold", "timestamp=1of2"]);
+    shop.refuses(&["key", "threshold", "timestamp", "2"], "below-threshold", "one signature");
+    let add = ["key", "add", "snapshot", "--no-passphrase", "--threshold", "2"];
+    shop.refuses(&add, "below-threshold", "one signature");
+    shop.release("1.0.0", 1);
+}
+
+#[test]
 fn a_backup_that_is_refused_makes_nothing_and_no_folder_is_closed_that_it_did_not_make() {
     let shop = locked();
     let mode = |path: &str| fs::metadata(shop.path(path)).unwrap().permissions().mode() & 0o777;

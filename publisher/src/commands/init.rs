@@ -14,6 +14,7 @@ use super::{Report, Workspace};
 use crate::commit::{self, create};
 use crate::edit::Edit;
 use crate::failure::{Failure, Result};
+use crate::grants::refuse_several;
 use crate::keys::{Keys, private_folder};
 use crate::making::{ASIDE, Making};
 use crate::opening;
@@ -206,7 +207,12 @@ fn made(
 fn shares(given: &[(String, Share)], channels: &[Channel]) -> Result<BTreeMap<String, Share>> {
     let mut roles: Vec<String> = TOP_LEVEL.map(str::to_owned).into();
     roles.extend(channels.iter().flat_map(|c| [c.releases_role(), c.rollout_role()]));
-    given.iter().map(|(name, share)| Ok((share::role_of(name, &roles)?, *share))).collect()
+    let named = |(name, share): &(String, Share)| -> Result<(String, Share)> {
+        let role = share::role_of(name, &roles)?;
+        refuse_several(&role, share.need)?;
+        Ok((role, *share))
+    };
+    given.iter().map(named).collect()
 }
 
 /// Asks for all passphrases before anything is made: a run that lacks one leaves nothing behind.
