@@ -203,3 +203,21 @@ fn stolen_server() {
     assert_eq!(phone.update()["version"], "1.1.0");
     world.releases_reach_phones(&server, "1.2.0");
 }
+
+#[test]
+fn a_stranger_who_can_write_to_the_project_has_no_use_of_the_recovery_key() {
+    for (title, block) in [("A key is lost", 0), ("A passphrase is forgotten", 1)] {
+        let world = World::new();
+        // Of the publisher's machine nothing is left but the folder that is shared.
+        fs::remove_dir_all(world.shop.path("keys")).unwrap();
+        let stranger = Shop::new();
+        world.shop.pull(&stranger);
+        let mut page = Runbook::open(title);
+        let blocks = [page.0.next(""), page.0.next("")];
+        let (fetched, _) = blocks[block].split_once("farad key rotate root").unwrap();
+        world.shop.sh(fetched, &world.variables());
+        assert!(world.shop.path("keys/root/recovery.pem").exists(), "{fetched}");
+        let rotate = ["key", "rotate", "root", "--key", "root"];
+        world.shop.refuses(&rotate, "root-differs", "com.example.shop.root.json");
+    }
+}
