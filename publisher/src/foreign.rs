@@ -174,10 +174,11 @@ mod tests {
         fs::write(at("blobs/.farad-AbCdEf.tmp"), "").unwrap();
         fs::write(at("index.html"), "<p>Nothing to see").unwrap();
         refuse_foreign(home.path()).unwrap();
-        let key = "-----BEGIN PRIVATE KEY-----\n";
+        let base64 = "MC4CAQAwBQYDK2VwBCIEIPE2LjMZpZzBTs+hnoPcPF8Nz/5f6MLFmZnVZFZzJm1S";
+        let key = format!("-----BEGIN PRIVATE KEY-----\n{base64}\n-----END PRIVATE KEY-----\n");
         for (path, what) in [("blobs/backup.pem", "no file"), ("keys/root/root.pem", "private key")]
         {
-            fs::write(at(path), key).unwrap();
+            fs::write(at(path), &key).unwrap();
             let failure = refuse_foreign(home.path()).unwrap_err();
             assert_eq!(failure.code, "unsafe-path");
             assert!(

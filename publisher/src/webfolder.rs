@@ -87,14 +87,39 @@ fn refuse_private(folder: &Path, index: &Index) -> Result<()> {
     Ok(())
 }
 
-/// Whether a file holds a private key in PEM, whatever it is called.
+/// Whether a file holds a private key in PEM, whatever it is called: a whole one, as code that reads keys
+/// names how they begin and end.
 pub(crate) fn is_private_key(path: &Path) -> Result<bool> {
     let failed = |error: std::io::Error| Failure::file("reading", path, &error);
     if std::fs::metadata(path).map_err(failed)?.len() > PRIVATE_KEY {
         return Ok(false);
     }
     let bytes = std::fs::read(path).map_err(failed)?;
-    Ok(String::from_utf8_lossy(&bytes).contains("PRIVATE KEY-----"))
+    Ok(holds_private_key(&String::from_utf8_lossy(&bytes)))
+}
+
+/// Whether a text holds a private key in PEM (RFC 7468, and RFC 1421 for its headers), also as a string of
+/// JSON or of a program.
+fn holds_private_key(text: &str) -> bool {
+    let text = text.replace("\\n", "\n").replace("\\r", "\n");
+    let blocks = text.split("-----BEGIN ").skip(1);
+    blocks.filter_map(|block| block.split_once("PRIVATE KEY-----")).any(|(kind, rest)| {
+        let is_kind =
+            kind.len() <= LABEL && kind.bytes().all(|b| b.is_ascii_uppercase() || b == b' ');
+        let Some((body, _)) = rest.split_once("-----END ").filter(|_| is_kind) else {
+            return false;
+        };
+        // A line of a program has its quotes around it.
+        let lines =
+            body.lines().map(|line| line.trim_matches([' ', '\t', '"', '\'', '`', '+', ',', '\\']));
+        let mut lines = lines.filter(|line| !line.is_empty() && !line.contains(": "));
+        let mut length = 0;
+        let is_base64 = lines.all(|line| {
+            length += line.len();
+            line.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=".contains(&b))
+        });
+        is_base64 && length >= SHORTEST_KEY
+    })
 }
 
 fn check(index: &Index) -> Result<()> {
@@ -207,10 +232,53 @@ fn create(path: &Path) -> std::io::Result<File> {
 
 /// No private key in PEM is longer, bytes.
 const PRIVATE_KEY: u64 = 16 << 10;
+/// Nor has any fewer letters of base64: Ed25519 in PKCS#8 has 64.
+const SHORTEST_KEY: usize = 40;
+/// What stands before PRIVATE KEY has no more letters: ENCRYPTED, OPENSSH.
+const LABEL: usize = 16;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_private_key_is_known_by_its_whole_block() {
+        let home = tempfile::tempdir().unwrap();
+        let holds = |text: &str| {
+            let path = home.path().join("file");
+            std::fs::write(&path, text).unwrap();
+            is_private_key(&path).unwrap()
+        };
+        let (begin, end) = ("-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----");
+        let key = "MC4CAQAwBQYDK2VwBCIEIPE2LjMZpZzBTs+hnoPcPF8Nz/5f6MLFmZnVZFZzJm1S";
+        let old = "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00";
+        for text in [
+            format!("{begin}\n{key}\n{end}\n"),
+            format!("// for later\r\n{begin}\r\n{key}\r\n{end}\r\n"),
+            format!("{begin}\n{}\n{}\n{end}", &key[..32], &key[32..]),
+            format!("{begin}\n{old}\n\n{key}\n{end}").replace(" PRIVATE", " RSA PRIVATE"),
+            format!("{begin}\n{key}\n{end}").replace("PRIVATE", "ENCRYPTED PRIVATE"),
+            format!("{{\"private_key\": \"{begin}\\n{key}\\n{end}\\n\"}}"),
+            format!("const key = '{begin}\\n' +\n  '{key}\\n' +\n  '{end}';"),
+            format!("if (pem.startsWith('{begin}')) {{}}\n`{begin}\n{key}\n{end}`"),
+        ] {
+            assert!(holds(&text), "{text}");
+        }
+        // What code that reads keys says of them.
+        for text in [
+            format!("pem.replace(/(?:{begin}|{end}|\\s)/g, '')"),
+            format!("if (pem.indexOf('{begin}') !== 0) throw new TypeError('pkcs8')"),
+            format!("`{begin}\\n${{lines(base64)}}\\n{end}`"),
+            format!(
+                "const b='{begin}',a='ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/',e='{end}'"
+            ),
+            format!("{begin}\n...\n{end}"),
+            format!("{begin}\n{key}\n"),
+            format!("{begin}\n{key}\n{end}").replace("PRIVATE", "PUBLIC"),
+        ] {
+            assert!(!holds(&text), "{text}");
+        }
+    }
 
     #[test]
     fn names_that_windows_reserves_are_refused() {
