@@ -156,6 +156,21 @@ fn a_backup_that_would_comfort_nobody_is_refused() {
 }
 
 #[test]
+fn keys_where_they_are_already_are_no_backup() {
+    let shop = locked();
+    std::os::unix::fs::symlink("keys", shop.path("alias")).unwrap();
+    for same in ["keys", "alias", "./updates/../keys"] {
+        let (code, message) = shop.fails(&["key", "backup", same]);
+        assert_eq!(code, "exists", "{message}");
+        assert!(message.contains("lie there already"), "{message}");
+    }
+    fs::create_dir(shop.path("stick")).unwrap();
+    std::os::unix::fs::symlink("../keys/online", shop.path("stick/online")).unwrap();
+    assert_eq!(shop.fails(&["key", "backup", "stick"]).0, "exists");
+    assert!(!shop.path("stick/root").exists());
+}
+
+#[test]
 fn what_is_signed_every_day_takes_one_signature() {
     let shop = Shop::empty();
     for online in ["snapshot=2of2", "timestamp=2of3"] {

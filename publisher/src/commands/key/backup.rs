@@ -4,7 +4,7 @@
 //! alone, each compared with its original: signing keys, and the publisher's own opening keys, without
 //! which old sealed releases stay closed. An app's opening key is none of them: it ships in the app.
 //! Refuses: a key without a passphrase; one that its passphrase does not open, since such a copy would
-//! comfort nobody; a folder inside the repository. Nothing is made before all of that is looked at, and
+//! comfort nobody; a folder inside the repository, or the one that the keys lie in. Nothing is made before all of that is looked at, and
 //! a folder that is there already keeps its mode.
 
 use std::fs;
@@ -46,6 +46,14 @@ pub(super) fn run(args: &Backup, config: &Path, passphrases: &Passphrases) -> Re
         .collect();
     if all.is_empty() {
         return Err(Failure::new("key-missing", "there is no such key here"));
+    }
+    for (group, _) in &all {
+        let (from, to) = (project.keys().join(group), args.to.join(group));
+        if places::real(&from)? == places::real(&to)? {
+            let to = args.to.display();
+            let message = format!("the keys lie there already; {to} is no other place");
+            return Err(Failure::new("exists", message));
+        }
     }
     // All of them before any is copied.
     for (group, name) in &all {
