@@ -140,6 +140,16 @@ fn long_enough(passphrase: Zeroizing<String>) -> Result<Zeroizing<String>> {
 /// line that begins with no such name serves all keys: a line for one key, whether there is such a key here
 /// or not, is never taken for the passphrase of another.
 fn pick(text: &str, names: &[&str]) -> Result<Zeroizing<String>> {
+    let lines_of = |name: &str| {
+        text.lines()
+            .filter_map(|line| line.split_once(": "))
+            .filter(|(found, _)| *found == name)
+            .count()
+    };
+    if let Some(twice) = names.iter().find(|name| lines_of(name) > 1) {
+        let message = format!("the passphrase file has two lines for {twice}; take one out");
+        return Err(Failure::new("passphrase", message));
+    }
     let named = |name: &&str| {
         let mut pairs = text.lines().filter_map(|line| line.split_once(": "));
         pairs.find(|(found, _)| found == name).map(|(_, passphrase)| passphrase.to_owned())
@@ -181,5 +191,9 @@ mod tests {
         assert_eq!(picked(named, &["timestamp", "online"]).unwrap(), "two: three");
         assert_eq!(picked(named, &["alice", "root"]).unwrap(), "four");
         assert_eq!(picked(named, &["bob", "release"]).unwrap_err().code, "passphrase");
+        // Which of the two was meant, nobody knows.
+        let twice = picked("root: one\nonline: two\nroot: three\n", &["root"]).unwrap_err();
+        assert_eq!(twice.code, "passphrase");
+        assert!(twice.message.contains("root") && !twice.message.contains("three"), "{twice:?}");
     }
 }
