@@ -67,6 +67,52 @@ fn a_rollback_that_cannot_know_what_was_before_asks() {
     shop.ok(&["rollback", "production", "--to", "1.0.0"]);
 }
 
+fn keep(shop: &Shop, count: u32) {
+    let config = fs::read_to_string(shop.path("farad.toml")).unwrap();
+    let kept = config.replace("keep = 10", &format!("keep = {count}"));
+    fs::write(shop.path("farad.toml"), kept).unwrap();
+}
+
+/// Versions that the channel lists.
+fn listed(shop: &Shop) -> Vec<String> {
+    let steps = shop.ok(&["history", "production"])["history"].as_array().unwrap().clone();
+    let versions = steps.iter().filter_map(|step| step["release"].as_str());
+    versions.map(str::to_owned).collect()
+}
+
+#[test]
+fn the_release_that_a_rollback_goes_to_stays_in_the_list() {
+    let shop = Shop::new();
+    keep(&shop, 1);
+    release(&shop, "1.0.0", "100%");
+    release(&shop, "1.1.0", "100%");
+    // Of those that are only listed, one is kept; they push out neither of the others.
+    release(&shop, "1.2.0", "0");
+    release(&shop, "1.3.0", "0");
+    assert_eq!(listed(&shop), ["1.0.0", "1.1.0", "1.3.0"]);
+    shop.ok(&["rollback", "production"]);
+    assert_eq!(offered(&shop), [(1, 10_000)]);
+    // What is not gone back to any more leaves.
+    release(&shop, "1.4.0", "100%");
+    assert_eq!(listed(&shop), ["1.0.0", "1.4.0"]);
+}
+
+#[test]
+fn a_rollback_past_what_left_the_list_asks() {
+    let shop = Shop::new();
+    keep(&shop, 1);
+    for version in ["1.0.0", "1.1.0", "1.2.0"] {
+        release(&shop, version, "100%");
+    }
+    shop.ok(&["rollback", "production"]);
+    assert_eq!(offered(&shop), [(2, 10_000)]);
+    shop.refuses(&["rollback", "production"], "unknown-version", "--to VERSION or --builtin");
+    // What may not run, on the other hand, nobody misses.
+    shop.ok(&["revoke", "--sequence", "1", "--channel", "production"]);
+    shop.ok(&["rollback", "production"]);
+    assert_eq!(shop.ok(&["status"])["channels"][0]["offers"][0]["release"], json!("builtin"));
+}
+
 #[test]
 fn a_release_to_a_few_leaves_those_where_they_are_who_got_the_one_before() {
     let shop = Shop::new();

@@ -16,6 +16,7 @@ use farad::seal::{FEATURE, Object, Sealer};
 use serde_json::json;
 
 use super::channel::last_sequence;
+use super::rollout::way_back;
 use super::{Report, Workspace, count, dry_note, percent, salt};
 use crate::commit::folder_of;
 use crate::edit::{BlobSource, Edit, check_half};
@@ -218,15 +219,16 @@ pub(super) fn list(
     }
     let role = channel.releases_role();
     edit.put(&workspace.current, &role, &channel.release_path(manifest.sequence), bytes)?;
-    // The oldest leave the list, what is offered stays whatever its age.
-    let offered = |sequence: u64| {
+    // The oldest leave the list; what is offered, and what a rollback goes to, stays whatever its age.
+    let way_back = way_back(workspace, documents, &rollout);
+    let stays = |sequence: u64| {
         let names = |offer: &Offer| matches!(offer.release, Offered::Release { sequence: s, .. } if s == sequence);
-        rollout.offers.iter().any(names)
+        way_back == Some(sequence) || rollout.offers.iter().any(names)
     };
     let listed: Vec<u64> = documents.releases.keys().copied().collect();
     let surplus = (listed.len() + 1).saturating_sub(settings.keep);
     let targets = &mut edit.role(&workspace.current, &role)?.targets;
-    for sequence in listed.into_iter().filter(|sequence| !offered(*sequence)).take(surplus) {
+    for sequence in listed.into_iter().filter(|sequence| !stays(*sequence)).take(surplus) {
         targets.remove(&channel.release_path(sequence));
     }
     Ok(())

@@ -221,30 +221,66 @@ fn before(
     let Offered::Release { sequence: current, .. } = current.release else {
         return Err(Failure::new("nothing-to-do", "the built-in bundle is offered already"));
     };
-    let may = |offered: &Offered| match offered {
-        Offered::Builtin => true,
-        Offered::Release { sequence, .. } => {
-            *sequence < current
-                && documents.releases.contains_key(sequence)
-                && documents.may_run(*sequence).is_ok()
-        }
+    let newest = last_step(workspace, channel);
+    Ok(vec![to_everyone(offered_before(workspace, documents, current, newest)?)?])
+}
+
+/// The release that a rollback from `current` goes to, if there is one to tell: it stays in the list.
+pub(super) fn way_back(
+    workspace: &Workspace,
+    documents: &ChannelDocuments,
+    rollout: &Rollout,
+) -> Option<u64> {
+    let Offered::Release { sequence: current, .. } = rollout.offers.first()?.release else {
+        return None;
     };
+    // The step of now lies behind one that is to come.
+    let coming = u64::from(*rollout != documents.rollout);
+    let end = last_step(workspace, &rollout.channel).saturating_add(coming);
+    match offered_before(workspace, documents, current, end) {
+        Ok(Offered::Release { sequence, .. }) => Some(sequence),
+        _ => None,
+    }
+}
+
+fn last_step(workspace: &Workspace, channel: &Channel) -> u64 {
     let role = channel.rollout_role();
-    let newest = workspace.current.roles.get(&role).map_or(0, |role| role.common.version);
-    for version in (1..newest).rev() {
+    workspace.current.roles.get(&role).map_or(0, |role| role.common.version)
+}
+
+/// What everyone was offered before the release `current`, by the steps of the rollout below `end`.
+fn offered_before(
+    workspace: &Workspace,
+    documents: &ChannelDocuments,
+    current: u64,
+    end: u64,
+) -> Result<Offered> {
+    let channel = &documents.rollout.channel;
+    let gone = |what: String| {
+        let message = format!("{what}; say where to go back to: --to VERSION or --builtin");
+        Failure::new("unknown-version", message)
+    };
+    for version in (1..end).rev() {
         let Some((_, earlier)) = step(workspace, channel, version)? else {
-            let message = format!(
-                "what {channel} offered before is not in this repository any more; say where to go back to: --to VERSION or --builtin"
-            );
-            return Err(Failure::new("unknown-version", message));
+            let what = "is not in this repository any more";
+            return Err(gone(format!("what {channel} offered before {what}")));
         };
         let everyone = earlier.offers.into_iter().find(|offer| offer.share == 10_000);
-        if let Some(offer) = everyone.filter(|offer| may(&offer.release)) {
-            return Ok(vec![to_everyone(offer.release)?]);
+        match everyone.map(|offer| offer.release) {
+            None => {}
+            Some(Offered::Release { sequence, .. })
+                if sequence >= current || documents.may_run(sequence).is_err() => {}
+            Some(Offered::Release { sequence, .. })
+                if !documents.releases.contains_key(&sequence) =>
+            {
+                let what = format!("sequence {sequence}, which {channel} offered before,");
+                return Err(gone(format!("{what} has left the list")));
+            }
+            Some(release) => return Ok(release),
         }
     }
     // Nothing was offered to everyone before: each app goes back to what it brought along.
-    Ok(vec![to_everyone(Offered::Builtin)?])
+    Ok(Offered::Builtin)
 }
 
 /// Offers as people know them.
