@@ -133,3 +133,37 @@ fn prune_leaves_what_was_current_until_a_change_that_had_waited_was_published() 
     assert!(blobs(&before).iter().all(|blob| !kept.contains_key(blob)), "all of 1.1.0 is old");
     alice.ok(&["verify", "updates"]);
 }
+
+#[test]
+#[cfg_attr(not(debug_assertions), ignore = "only a debug build has another clock")]
+fn a_channel_that_was_away_forgets_what_was_built_into_apps_and_is_gone() {
+    let mut shop = Shop::new();
+    shop.ok(&["channel", "add", "beta", "--no-passphrase"]);
+    let release = |shop: &Shop, version: &str, seed: u64| {
+        let web = shop.web(&format!("web-{version}"), seed);
+        let web = web.to_str().unwrap();
+        shop.ok(&["release", web, "--channel", "beta", "--version", version])
+    };
+    release(&shop, "1.0.0", 1);
+    shop.ok(&["embed", "web-1.0.0", "--channel", "beta"]);
+    shop.ok(&["channel", "remove", "beta"]);
+    // Back before anything was pruned, an app's own bundle is what a patch starts from.
+    shop.ok(&["channel", "add", "beta", "--no-passphrase"]);
+    let web = shop.path("web-1.0.0");
+    fs::write(web.join("assets/app.js"), "export const release = 2;\n".repeat(3001)).unwrap();
+    let args = ["release", web.to_str().unwrap(), "--channel", "beta", "--version", "1.1.0"];
+    let made = shop.ok(&args);
+    assert_eq!(made["patches"].as_array().unwrap().len(), 1, "{made}");
+    assert_eq!(made["sequence"], 2);
+
+    shop.ok(&["embed", "web-1.0.0", "--channel", "beta"]);
+    shop.ok(&["channel", "remove", "beta"]);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    shop.now = Some(now + 31 * 86_400);
+    shop.ok(&["refresh"]);
+    shop.ok(&["prune"]);
+    shop.ok(&["channel", "add", "beta", "--no-passphrase"]);
+    shop.ok(&["verify", "updates"]);
+    let made = release(&shop, "1.2.0", 3);
+    assert_eq!((&made["sequence"], &made["patches"]), (&3.into(), &serde_json::json!([])));
+}

@@ -8,12 +8,13 @@ use farad::rollout::{Policy, Rollout};
 use farad::trust::metadata::{Delegations, Targets};
 use serde_json::json;
 
+use super::rollout::is_here;
 use super::share::{self, Share};
 use super::{Report, Workspace, count, dry_note};
 use crate::edit::Edit;
 use crate::failure::{Failure, Result};
 use crate::passphrase::Passphrases;
-use crate::repository::listed_sequences;
+use crate::repository::{listed_sequences, target_file};
 use crate::roles::{CHANNELS, common, delegations, new_channel};
 
 /// Arguments of `farad channel`.
@@ -160,7 +161,8 @@ fn list(config: &Path) -> Result<Report> {
 
 /// The roles of a new channel, still without keys: nothing offered, nothing listed. One that was
 /// removed earlier goes on where it was: versions and sequences rise, what was revoked stays
-/// revoked, and nothing released before then may be moved to.
+/// revoked, and nothing released before then may be moved to. Patches start from apps' own bundles
+/// as far as those are still here.
 pub(super) fn add_roles(edit: &mut Edit, workspace: &Workspace, channel: &Channel) -> Result<()> {
     let (current, app) = (&workspace.current, &workspace.project.app);
     let targets = edit.role(current, "targets")?;
@@ -172,6 +174,15 @@ pub(super) fn add_roles(edit: &mut Edit, workspace: &Workspace, channel: &Channe
         let last = listed_sequences(earlier, channel).into_iter().max().unwrap_or(0);
         policy = Policy::parse(&bytes, app, channel)?;
         policy.floor = last_sequence(&policy).max(last);
+        // While the channel was away nothing named what ships inside apps: of what `prune` took no
+        // patch can be made, and a policy that names it would not verify.
+        policy.builtins.retain(|builtin| {
+            let path = channel.release_path(builtin.sequence);
+            workspace.repository.has(&target_file(&path, &builtin.manifest.to_string()))
+                && [&builtin.index, &builtin.layout, &builtin.pack]
+                    .into_iter()
+                    .all(|blob| is_here(workspace, blob))
+        });
     }
     let rollout = Rollout {
         schema: SCHEMA,

@@ -181,11 +181,7 @@ fn refuse_missing(
         let Offered::Release { sequence, .. } = offer.release else { continue };
         let Some((_, manifest)) = documents.releases.get(&sequence) else { continue };
         let mut needed = [&manifest.index, &manifest.layout, &manifest.pack].into_iter();
-        let whole = |blob: &&Blob| {
-            let found = fs::metadata(workspace.repository.folder.join(blob.path()));
-            found.is_ok_and(|found| found.len() == blob.length)
-        };
-        if let Some(gone) = needed.find(|blob| !whole(blob)) {
+        if let Some(gone) = needed.find(|blob| !is_here(workspace, blob)) {
             let message = format!(
                 "{} of {} is not in this repository, or damaged; restore it, or go back to another release",
                 gone.path(),
@@ -195,6 +191,12 @@ fn refuse_missing(
         }
     }
     Ok(())
+}
+
+/// Whether the repository has a blob, by its length.
+pub(super) fn is_here(workspace: &Workspace, blob: &Blob) -> bool {
+    let found = fs::metadata(workspace.repository.folder.join(blob.path()));
+    found.is_ok_and(|found| found.len() == blob.length)
 }
 
 fn to_everyone(release: Offered) -> Result<Offer> {
