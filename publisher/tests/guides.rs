@@ -207,7 +207,7 @@ impl Ci {
         let file = desk.shop.path("farad-keys.txt");
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o077, 0, "keys are in it");
         let all = fs::read_to_string(&file).unwrap();
-        let online = "tar --create --gzip --directory keys online | base64 --wrap=0";
+        let online = "tar --create --gzip --directory keys online | base64 | tr -d '\\n'";
         let online = desk.shop.sh(online, &[]);
         fs::create_dir(desk.shop.path("ci")).unwrap();
         for (name, file) in [("with-keys", "with-keys.sh"), ("commit", "commit.sh")] {
@@ -259,6 +259,14 @@ impl Ci {
         assert!(self.bash(&shop, "git clone --quiet --depth 1 \"$ORIGIN\" .", &[]));
         shop.web("dist", seed);
         shop
+    }
+
+    /// Puts a tag on `main` as it is now.
+    fn tag(&self, tag: &str) {
+        let tag = [("TAG", tag)];
+        let line = "git tag --annotate --message \"$TAG\" \"$TAG\" && git push --quiet origin \"$TAG\"";
+        let person = "git config user.name person && git config user.email person@example.com";
+        assert!(self.bash(&self.runner(0), &format!("{person} && {line}"), &tag));
     }
 
     /// Runs the lines of a workflow, up to the first that fails; tells which that was.
@@ -322,6 +330,7 @@ fn workflow_lines(name: &str) -> Vec<String> {
 fn jobs_in_fresh_clones_make_one_history() {
     let mut ci = Ci::new();
     for (tag, seed) in [("v1.1.0", 1), ("v1.2.0", 2)] {
+        ci.tag(tag);
         assert_eq!(ci.job(&ci.runner(seed), "release", tag), None);
         ci.verify();
     }
@@ -343,6 +352,8 @@ fn jobs_in_fresh_clones_make_one_history() {
     ci.verify();
 
     // What somebody else changed meanwhile: the later one reaches no phone.
+    ci.tag("v1.3.0");
+    ci.tag("v1.3.1");
     let (first, second) = (ci.runner(6), ci.runner(7));
     assert_eq!(ci.job(&first, "release", "v1.3.0"), None);
     let before = ci.hosting();
@@ -353,12 +364,34 @@ fn jobs_in_fresh_clones_make_one_history() {
 }
 
 #[test]
+fn a_job_releases_what_was_tagged_or_nothing() {
+    let mut ci = Ci::new();
+    ci.tag("v1.1.0");
+    // The job waits for a person, and a colleague pushes another app.
+    let push = "echo new > src.js && git add src.js && git config user.name colleague &&
+                git config user.email colleague@example.com && git commit --quiet --message Later &&
+                git push --quiet origin HEAD:main";
+    assert!(ci.bash(&ci.runner(1), push, &[]));
+    let before = ci.hosting();
+    let failed = ci.job(&ci.runner(2), "release", "v1.1.0");
+    assert!(failed.unwrap().contains("git diff"));
+    assert!(ci.commits() == 2 && ci.hosting() == before);
+    // What jobs changed meanwhile is no other app.
+    ci.tag("v1.1.1");
+    ci.tag("v1.1.2");
+    for (tag, seed) in [("v1.1.1", 3), ("v1.1.2", 4)] {
+        assert_eq!(ci.job(&ci.runner(seed), "release", tag), None);
+    }
+    ci.verify();
+}
+
+#[test]
 fn keys_are_taken_away_where_a_job_is_cancelled() {
     let blocks = sections("guides/production.md").into_iter().flat_map(|(_, blocks)| blocks);
     let (_, script) = blocks.into_iter().find(|(name, _)| name == "with-keys").unwrap();
     let runner = Shop::empty();
     fs::write(runner.path("with-keys.sh"), script).unwrap();
-    let keys = runner.sh("tar --create --gzip --files-from /dev/null | base64 --wrap=0", &[]);
+    let keys = runner.sh("tar --create --gzip --files-from /dev/null | base64 | tr -d '\\n'", &[]);
     for signal in ["HUP", "INT", "TERM"] {
         // The command sees the keys, and then somebody ends the job.
         let command = format!("test -d keys && touch seen-{signal} && kill -{signal} $PPID");
