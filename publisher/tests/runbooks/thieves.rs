@@ -184,15 +184,19 @@ fn stolen_server() {
     let world = World::new();
     let server = world.serve();
     world.shop.web("dist", 2);
-    world.shop.ok(&["release", "dist", "--channel", "production", "--version", "1.1.0"]);
+    let release = ["release", "dist", "--channel", "production", "--version"];
+    world.shop.ok(&[&release[..], &["1.1.0"]].concat());
+    // And one that is on its way to a part of the phones, this one not among them.
+    world.shop.web("dist", 3);
+    world.shop.ok(&[&release[..], &["1.1.1", "--rollout", "1%"]].concat());
+    world.shop.ok(&["rollout", "production", "--percent", "0"]);
     world.upload(&world.shop);
     let phone = world.phone(&server);
     assert_eq!(phone.update()["version"], "1.1.0");
     let thief = thief(&world, &["keys/release"]);
-    let release = ["release", "dist", "--channel", "production", "--version", "6.6.6"];
-    let waits = thief.ok(&release);
+    let waits = thief.ok(&[&release[..], &["6.6.6"]].concat());
     assert_eq!(waits["published"], false, "no code without a release key");
-    thief.ok(&["rollback", "production"]);
+    thief.ok(&["rollback", "production", "--to", "1.0.0"]);
     thief.ok(&["rollout", "production", "--pause"]);
     thief.ok(&["rollout", "production", "--resume"]);
     world.upload(&thief);
@@ -201,6 +205,9 @@ fn stolen_server() {
     Runbook::open("The server is stolen").next("", &world, &world.shop);
     world.upload(&world.shop);
     assert_eq!(phone.update()["version"], "1.1.0");
+    let offers = world.shop.ok(&["status"])["channels"][0]["offers"].take();
+    let shares: Vec<_> = offers.as_array().unwrap().iter().map(|offer| &offer["share"]).collect();
+    assert_eq!(shares, [0, 10_000], "what was held back stays so");
     world.releases_reach_phones(&server, "1.2.0");
 }
 
