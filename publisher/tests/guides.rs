@@ -103,6 +103,8 @@ fn rollouts_and_rollback() {
     assert_eq!(tester.update()["version"], "1.2.0");
     assert_eq!(desk.offer()["share"], 1000);
 
+    // Who is in a share is chance: from here on everyone is to be offered the same.
+    desk.shop.ok(&["rollback", "production"]);
     desk.run(&mut desk.section("Releases that need a newer app"), "", &[]);
     let old = phone(&desk.shop, &server, "one", &["--native", "1"]);
     assert_eq!(old.does("sync")["status"], "incompatible");
@@ -264,7 +266,8 @@ impl Ci {
     /// Puts a tag on `main` as it is now.
     fn tag(&self, tag: &str) {
         let tag = [("TAG", tag)];
-        let line = "git tag --annotate --message \"$TAG\" \"$TAG\" && git push --quiet origin \"$TAG\"";
+        let line =
+            "git tag --annotate --message \"$TAG\" \"$TAG\" && git push --quiet origin \"$TAG\"";
         let person = "git config user.name person && git config user.email person@example.com";
         assert!(self.bash(&self.runner(0), &format!("{person} && {line}"), &tag));
     }

@@ -167,6 +167,36 @@ fn a_release_for_newer_apps_is_not_taken_by_older_ones() {
 }
 
 #[test]
+fn older_apps_are_offered_what_was_there_before_and_told_of_what_is_not_for_them() {
+    let shop = Shop::new();
+    shop.release("1.9.0", 1);
+    let server = shop.serve();
+    let app = |name: &str, build: &str| {
+        let mut phone = shop.device(&server, name);
+        phone.more = ["--native", build].map(str::to_owned).to_vec();
+        phone
+    };
+    let (old, late, new) = (app("old", "41"), app("late", "41"), app("new", "42"));
+    assert_eq!(old.update()["version"], "1.9.0");
+    shop.web("web", 2);
+    let args = ["release", "web", "--channel", "production", "--version", "2.0.0"];
+    shop.ok(&[&args[..], &["--android", "42.."]].concat());
+    assert_eq!(new.update()["version"], "2.0.0");
+    assert_eq!(new.does("sync")["status"], "up-to-date");
+    // One that was not heard of for a while, and that is said twice what waits.
+    for _ in 0..2 {
+        let sync = late.does("sync");
+        assert_eq!((&sync["status"], &sync["version"]), (&"staged".into(), &"1.9.0".into()));
+    }
+    late.boot_ready();
+    for phone in [old, late] {
+        let sync = phone.does("sync");
+        assert_eq!((&sync["status"], &sync["version"]), (&"incompatible".into(), &"2.0.0".into()));
+        assert_eq!(phone.does("boot")["version"], "1.9.0");
+    }
+}
+
+#[test]
 fn an_embedded_release_is_where_the_phone_starts_and_never_falls_below() {
     let shop = Shop::new();
     shop.release("1.0.0", 1);

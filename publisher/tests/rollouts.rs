@@ -10,10 +10,17 @@ use serde_json::{Value, json};
 use support::Shop;
 
 fn release(shop: &Shop, version: &str, share: &str) -> Value {
+    release_for(shop, version, share, "")
+}
+
+/// A release for these builds of the app on Android.
+fn release_for(shop: &Shop, version: &str, share: &str, builds: &str) -> Value {
     let web = shop.web(&format!("web-{version}"), version.bytes().map(u64::from).sum());
     let web = web.to_str().unwrap();
-    let args = ["release", web, "--channel", "production", "--version", version];
-    shop.ok(&[&args[..], &["--rollout", share]].concat())
+    let args = ["release", web, "--channel", "production", "--version", version, "--patches", "0"];
+    let builds = ["--android", builds];
+    let builds = if builds[1].is_empty() { &[] } else { &builds[..] };
+    shop.ok(&[&args[..], &["--rollout", share], builds].concat())
 }
 
 /// Versions and shares that are offered, in order.
@@ -140,6 +147,41 @@ fn a_release_to_a_few_leaves_those_where_they_are_who_got_the_one_before() {
     assert_eq!(offered(&shop), [(2, 1), (1, 10_000)]);
     shop.ok(&["rollback", "production"]);
     assert_eq!(phone.update()["version"], "1.0.0");
+}
+
+#[test]
+fn what_older_apps_can_take_stays_on_offer_behind_what_they_cannot() {
+    let shop = Shop::new();
+    let all = |offers: &[u64]| offers.iter().map(|at| (*at, 10_000)).collect::<Vec<_>>();
+    release(&shop, "1.0.0", "100%");
+    release_for(&shop, "2.0.0", "100%", "42..");
+    assert_eq!(offered(&shop), all(&[2, 1]));
+    // Whoever can take the one before can take this one.
+    release_for(&shop, "2.1.0", "100%", "42..");
+    assert_eq!(offered(&shop), all(&[3, 1]));
+    release_for(&shop, "3.0.0", "100%", "43..");
+    assert_eq!(offered(&shop), all(&[4, 3, 1]));
+    release(&shop, "3.1.0", "10%");
+    assert_eq!(offered(&shop), [&[(5, 1_000)], &all(&[4, 3, 1])[..]].concat());
+    release(&shop, "4.0.0", "100%");
+    assert_eq!(offered(&shop), all(&[6]));
+    // And back to all that was offered before, whatever else was done.
+    shop.ok(&["revoke", "2.1.0", "--channel", "production"]);
+    shop.ok(&["rollback", "production"]);
+    assert_eq!(offered(&shop), all(&[4, 1]));
+}
+
+#[test]
+fn apps_that_are_many_steps_behind_keep_what_they_have() {
+    let shop = Shop::new();
+    for build in 1..11 {
+        release_for(&shop, &format!("{build}.0.0"), "100%", &format!("{build}.."));
+    }
+    let offers = |newest: u64| (newest - 7..=newest).rev().collect::<Vec<_>>();
+    let sequences = || offered(&shop).into_iter().map(|(sequence, _)| sequence).collect::<Vec<_>>();
+    assert_eq!(sequences(), offers(10));
+    release_for(&shop, "11.0.0", "1%", "11..");
+    assert_eq!(sequences(), offers(11));
 }
 
 #[test]

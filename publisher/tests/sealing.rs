@@ -105,6 +105,10 @@ fn keys_rotate_without_a_new_app_while_one_known_recipient_remains() {
     shop.release("1.2.0", 3);
     assert_eq!(new.update()["version"], "1.2.0");
     assert_eq!(old.does("sync")["status"], "key-missing");
+    // One that was not heard of for a while gets the last that was sealed for it, too.
+    let late = with_key(shop.device(&server, "late"), "app");
+    assert_eq!(late.update()["version"], "1.1.0");
+    assert_eq!(late.does("sync")["status"], "key-missing");
     assert_eq!(old.does("boot")["version"], "1.1.0", "it runs what it has");
     // Until the old build gets the new key, too.
     let old = with_key(shop.device(&server, "old"), "app-2");

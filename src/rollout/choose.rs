@@ -54,6 +54,9 @@ pub enum Choice {
     NotOffered,
     /// The first offer for this device that it could not take, and why.
     Refused(usize, Verdict),
+    /// What the device is heading for is what it can have. An offer before that is for it, too, and a
+    /// newer native app would take it.
+    Behind(usize, Verdict),
 }
 
 /// Walks the offers in order and takes the first that is allowed and admits the device. An allowed
@@ -70,7 +73,7 @@ pub fn choose(
     mut judge: impl FnMut(&Offered) -> Result<Verdict>,
 ) -> Result<Choice> {
     let allow = allow_hash(&rollout.app, device.install);
-    let mut refused = None;
+    let (mut refused, mut behind) = (None, None);
     for (at, offer) in rollout.offers.iter().enumerate() {
         let (heading, damaged) = match (device.heading, offer.release) {
             (Running::Named(named), offered) => (named == offered, false),
@@ -86,11 +89,17 @@ pub fn choose(
         }
         match judge(&offer.release)? {
             Verdict::Allowed if damaged => return Ok(Choice::Take(at)),
-            Verdict::Allowed if heading => return Ok(Choice::UpToDate),
+            Verdict::Allowed if heading => return Ok(behind.unwrap_or(Choice::UpToDate)),
             Verdict::Allowed if rollout.paused => return Ok(Choice::NotOffered),
             Verdict::Allowed => return Ok(Choice::Take(at)),
             verdict if admitted => {
                 refused.get_or_insert(Choice::Refused(at, verdict));
+                if matches!(
+                    verdict,
+                    Verdict::Incompatible | Verdict::KeyMissing | Verdict::Unsupported
+                ) {
+                    behind.get_or_insert(Choice::Behind(at, verdict));
+                }
             }
             _ => {}
         }
@@ -174,6 +183,24 @@ mod tests {
         let one = rollout(vec![offer(release(2), 10_000)]);
         let told = Choice::Refused(0, Verdict::Blocked);
         assert_eq!(chosen(&one, Running::Other, 1, &blocked), told);
+    }
+
+    #[test]
+    fn who_has_what_stands_behind_is_told_what_a_newer_app_would_take() {
+        let two = rollout(vec![offer(release(2), 10_000), offer(release(1), 10_000)]);
+        let on_one = Running::Named(release(1));
+        for verdict in [Verdict::Incompatible, Verdict::KeyMissing, Verdict::Unsupported] {
+            let not = [(release(2), verdict)];
+            assert_eq!(chosen(&two, Running::Other, 1, &not), Choice::Take(1));
+            assert_eq!(chosen(&two, on_one, 1, &not), Choice::Behind(0, verdict));
+        }
+        for verdict in [Verdict::NotAllowed, Verdict::Blocked, Verdict::BadlySealed] {
+            assert_eq!(chosen(&two, on_one, 1, &[(release(2), verdict)]), Choice::UpToDate);
+        }
+        // One that is not meant for this device is no reason for a newer app.
+        let staged = rollout(vec![offer(release(2), 0), offer(release(1), 10_000)]);
+        let not = [(release(2), Verdict::Incompatible)];
+        assert_eq!(chosen(&staged, on_one, 1, &not), Choice::UpToDate);
     }
 
     #[test]

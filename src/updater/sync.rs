@@ -209,16 +209,12 @@ impl Updater {
             Choice::UpToDate => (None, self.waiting_or(Status::UpToDate)?),
             Choice::NotOffered if seen.unsupported => (None, Status::Unsupported),
             Choice::NotOffered => (None, Status::NotOffered),
-            Choice::Refused(at, verdict) => {
-                let status = match verdict {
-                    Verdict::Incompatible => Status::Incompatible,
-                    Verdict::Blocked => Status::Blocked,
-                    Verdict::Unsupported => Status::Unsupported,
-                    Verdict::KeyMissing => Status::KeyMissing,
-                    Verdict::BadlySealed => return Err(Error::Seal),
-                    Verdict::NotAllowed | Verdict::Allowed => Status::NotOffered,
-                };
-                (Some(at), status)
+            Choice::Refused(at, verdict) => (Some(at), refused(verdict)?),
+            // What waits takes over first, whatever a newer app would have.
+            Choice::Behind(at, verdict) => {
+                let status = refused(verdict)?;
+                let told = self.waiting_or(status)?;
+                ((told == status).then_some(at), told)
             }
         };
         let offer = at.and_then(|at| seen.rollout.offers.get(at));
@@ -351,4 +347,16 @@ impl Updater {
             content: candidate.content.as_ref(),
         })
     }
+}
+
+/// How a sync ends at an offer that this device cannot take.
+fn refused(verdict: Verdict) -> Result<Status> {
+    Ok(match verdict {
+        Verdict::Incompatible => Status::Incompatible,
+        Verdict::Blocked => Status::Blocked,
+        Verdict::Unsupported => Status::Unsupported,
+        Verdict::KeyMissing => Status::KeyMissing,
+        Verdict::BadlySealed => return Err(Error::Seal),
+        Verdict::NotAllowed | Verdict::Allowed => Status::NotOffered,
+    })
 }

@@ -6,6 +6,7 @@ mod elsewhere;
 pub(crate) mod embed;
 pub(crate) mod init;
 pub(crate) mod key;
+mod offers;
 mod outcome;
 pub(crate) mod policy;
 pub(crate) mod promote;

@@ -11,11 +11,12 @@ use farad::native::{NativeRange, Range};
 use farad::progress::Progress;
 use farad::release::pack::{small_blob, write_pack};
 use farad::release::{Blob, BundleName, Manifest, SCHEMA};
-use farad::rollout::{Offer, Offered, Rollout};
+use farad::rollout::{Offer, Offered};
 use farad::seal::{FEATURE, Object, Sealer};
 use serde_json::json;
 
 use super::channel::last_sequence;
+use super::offers::ahead_of_the_rest;
 use super::rollout::way_back;
 use super::{Report, Workspace, count, dry_note, percent, salt};
 use crate::commit::folder_of;
@@ -214,16 +215,17 @@ pub(super) fn list(
         let release = Offered::Release { sequence: manifest.sequence, manifest: digest };
         let Offering { share, mandatory } = offering;
         let offer = Offer { release, share, salt: salt()?, allow: Vec::new(), mandatory };
-        rollout.offers = ahead_of_the_rest(&rollout, offer)?;
+        rollout.offers = ahead_of_the_rest(documents, manifest, offer)?;
         workspace.put_rollout(edit, channel, &rollout)?;
     }
     let role = channel.releases_role();
     edit.put(&workspace.current, &role, &channel.release_path(manifest.sequence), bytes)?;
     // The oldest leave the list; what is offered, and what a rollback goes to, stays whatever its age.
-    let way_back = way_back(workspace, documents, &rollout);
+    let mut stay = way_back(workspace, documents, &rollout);
+    stay.extend(rollout.offers.iter().map(|offer| offer.release));
     let stays = |sequence: u64| {
-        let names = |offer: &Offer| matches!(offer.release, Offered::Release { sequence: s, .. } if s == sequence);
-        way_back == Some(sequence) || rollout.offers.iter().any(names)
+        let names = |offered: &Offered| matches!(offered, Offered::Release { sequence: s, .. } if *s == sequence);
+        stay.iter().any(names)
     };
     let listed: Vec<u64> = documents.releases.keys().copied().collect();
     let surplus = (listed.len() + 1).saturating_sub(settings.keep);
@@ -232,32 +234,6 @@ pub(super) fn list(
         targets.remove(&channel.release_path(sequence));
     }
     Ok(())
-}
-
-/// The new offer, then those of now up to the first that everyone gets: whoever is not in the new one's
-/// share stays on what it has. An offer to everyone makes all others moot. Where the one before is
-/// staged as well, both share its salt: the phones that went first go first again, and a fix reaches
-/// those that need it.
-fn ahead_of_the_rest(rollout: &Rollout, mut offer: Offer) -> Result<Vec<Offer>> {
-    let everyone = |offer: &Offer| offer.share == 10_000;
-    if everyone(&offer) {
-        return Ok(vec![offer]);
-    }
-    if let Some(before) = rollout.offers.first().filter(|before| !everyone(before)) {
-        offer.salt.clone_from(&before.salt);
-    }
-    let mut offers = vec![offer];
-    for behind in &rollout.offers {
-        offers.push(behind.clone());
-        if everyone(behind) {
-            break;
-        }
-    }
-    if offers.len() > limits::OFFERS / 2 {
-        let message = "many releases are offered to a part of the phones already; offer one to all first: farad rollout CHANNEL --percent 100, or farad rollback";
-        return Err(Failure::new("too-large", message));
-    }
-    Ok(offers)
 }
 
 /// The listed release of this version: the newest, should it have been released twice.

@@ -10,6 +10,7 @@ use farad::release::Blob;
 use farad::rollout::{Offer, Offered, Rollout};
 use serde_json::json;
 
+use super::offers::{is_for_all, is_listed, needed};
 use super::release::{find_version, paused_note, share};
 use super::status::step;
 use super::{Report, Workspace, dry_note, percent, salt};
@@ -217,32 +218,31 @@ fn before(
             "nothing is offered; there is nothing to undo",
         ));
     };
-    if behind.iter().any(|offer| offer.share == 10_000) {
+    if behind.iter().any(is_for_all) {
         return Ok(behind.to_vec());
     }
     let Offered::Release { sequence: current, .. } = current.release else {
         return Err(Failure::new("nothing-to-do", "the built-in bundle is offered already"));
     };
     let newest = last_step(workspace, channel);
-    Ok(vec![to_everyone(offered_before(workspace, documents, current, newest)?)?])
+    offered_before(workspace, documents, current, newest)?.into_iter().map(to_everyone).collect()
 }
 
-/// The release that a rollback from `current` goes to, if there is one to tell: it stays in the list.
+/// What a rollback from the current release goes to, as far as one can tell: it stays in the list.
 pub(super) fn way_back(
     workspace: &Workspace,
     documents: &ChannelDocuments,
     rollout: &Rollout,
-) -> Option<u64> {
-    let Offered::Release { sequence: current, .. } = rollout.offers.first()?.release else {
-        return None;
+) -> Vec<Offered> {
+    let Some(Offered::Release { sequence: current, .. }) =
+        rollout.offers.first().map(|offer| offer.release)
+    else {
+        return Vec::new();
     };
     // The step of now lies behind one that is to come.
     let coming = u64::from(*rollout != documents.rollout);
     let end = last_step(workspace, &rollout.channel).saturating_add(coming);
-    match offered_before(workspace, documents, current, end) {
-        Ok(Offered::Release { sequence, .. }) => Some(sequence),
-        _ => None,
-    }
+    offered_before(workspace, documents, current, end).unwrap_or_default()
 }
 
 fn last_step(workspace: &Workspace, channel: &Channel) -> u64 {
@@ -250,39 +250,46 @@ fn last_step(workspace: &Workspace, channel: &Channel) -> u64 {
     workspace.current.roles.get(&role).map_or(0, |role| role.common.version)
 }
 
-/// What everyone was offered before the release `current`, by the steps of the rollout below `end`.
+/// What everyone was offered before the release `current`, by the steps of the rollout below `end`: one
+/// offer, and those behind it for whoever could not take it.
 fn offered_before(
     workspace: &Workspace,
     documents: &ChannelDocuments,
     current: u64,
     end: u64,
-) -> Result<Offered> {
+) -> Result<Vec<Offered>> {
     let channel = &documents.rollout.channel;
     let gone = |what: String| {
         let message = format!("{what}; say where to go back to: --to VERSION or --builtin");
         Failure::new("unknown-version", message)
     };
+    let may = |offered: &Offered| match offered {
+        Offered::Builtin => true,
+        Offered::Release { sequence, .. } => {
+            *sequence < current && documents.may_run(*sequence).is_ok()
+        }
+    };
+    let listed = |offered: &Offered| is_listed(documents, offered);
     for version in (1..end).rev() {
         let Some((_, earlier)) = step(workspace, channel, version)? else {
             let what = "is not in this repository any more";
             return Err(gone(format!("what {channel} offered before {what}")));
         };
-        let everyone = earlier.offers.into_iter().find(|offer| offer.share == 10_000);
-        match everyone.map(|offer| offer.release) {
-            None => {}
-            Some(Offered::Release { sequence, .. })
-                if sequence >= current || documents.may_run(sequence).is_err() => {}
-            Some(Offered::Release { sequence, .. })
-                if !documents.releases.contains_key(&sequence) =>
-            {
-                let what = format!("sequence {sequence}, which {channel} offered before,");
-                return Err(gone(format!("{what} has left the list")));
-            }
-            Some(release) => return Ok(release),
+        let mut for_all: Vec<_> =
+            earlier.offers.iter().filter(|o| is_for_all(o)).map(|offer| offer.release).collect();
+        if !for_all.first().is_some_and(may) {
+            continue;
         }
+        if let Some(left @ Offered::Release { .. }) = for_all.first().filter(|o| !listed(o)) {
+            let name = name_of(left, documents);
+            let what = format!("{name}, which {channel} offered before, has left the list");
+            return Err(gone(what));
+        }
+        for_all.retain(|offered| may(offered) && listed(offered));
+        return Ok(needed(documents, for_all));
     }
     // Nothing was offered to everyone before: each app goes back to what it brought along.
-    Ok(Offered::Builtin)
+    Ok(vec![Offered::Builtin])
 }
 
 /// Offers as people know them.
