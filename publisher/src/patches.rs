@@ -5,7 +5,7 @@
 //! Enters: the new release's files, and the repository. Leaves: patches and their blobs. Each old
 //! bundle is unpacked from the repository's own blobs, verified as a phone does it. A patch that
 //! would not save much against the parts of the pack that its phones would fetch otherwise is left
-//! out, as is one from a bundle whose blobs are gone.
+//! out, as is one from a bundle whose blobs are gone, and one from a sealed bundle to an open one.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashSet};
@@ -101,7 +101,8 @@ pub(crate) fn add(
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Patches> {
     let mut lacking = Vec::new();
-    let bases = bases(workspace, documents, count, &mut lacking);
+    let open = release.sealer.is_none();
+    let bases = bases(workspace, documents, (count, open), &mut lacking);
     let (repository, app) = (&workspace.repository, &workspace.project.app);
     let mut wanted = Vec::new();
     let mut seen = HashSet::from([release.label(release.index.identity())?]);
@@ -181,15 +182,17 @@ impl Release<'_> {
 
 /// The releases that phones may have: the newest of those that are listed, then the newest of those that
 /// ship inside native apps. Without the opening key there are none in a sealed channel, which keeps nobody
-/// from releasing.
+/// from releasing. To an `open` release sealed ones are no bases: its patches would tell everybody their
+/// identities, paths and lengths.
 fn bases(
     workspace: &Workspace,
     documents: &ChannelDocuments,
-    count: usize,
+    (count, open): (usize, bool),
     lacking: &mut Vec<String>,
 ) -> Vec<Base> {
     let opener = Opener::new(workspace);
-    let newest = documents.releases.values().rev().take(count);
+    let may = |manifest: &Manifest| !open || manifest.seal.is_none();
+    let newest = documents.releases.values().rev().filter(|(_, m)| may(m)).take(count);
     let mut manifests: Vec<Manifest> = newest.clone().map(|(_, m)| m.clone()).collect();
     let taken: BTreeSet<Digest> = newest.map(|(digest, _)| *digest).collect();
     let builtins = documents.policy.builtins.iter();
@@ -200,7 +203,8 @@ fn bases(
         let file = target_file(&path, &builtin.manifest.to_string());
         let read = workspace.repository.read(&file);
         match read.and_then(|bytes| Ok(Manifest::parse_any(&bytes)?)) {
-            Ok(manifest) => manifests.push(manifest),
+            Ok(manifest) if may(&manifest) => manifests.push(manifest),
+            Ok(_) => {}
             Err(failure) => lacking.push(format!("{path}: {}", failure.message)),
         }
     }

@@ -215,6 +215,36 @@ fn a_line_that_went_missing_does_not_unseal_a_channel() {
 }
 
 #[test]
+fn what_was_sealed_is_no_base_of_an_open_patch() {
+    let shop = sealed_shop(&["production"]);
+    shop.release("1.0.0", 1);
+    let toml = fs::read_to_string(shop.path("farad.toml")).unwrap();
+    fs::write(shop.path("farad.toml"), toml.replacen("sealed = true", "", 1)).unwrap();
+    let changed = |version: &str| {
+        let text = format!("export const release = {version:?};\n").repeat(2900);
+        fs::write(shop.path("web-1.0.0/assets/app.js"), text).unwrap();
+        let release = ["release", "web-1.0.0", "--channel", "production", "--version", version];
+        shop.ok(&[&release[..], &["--unseal"]].concat())["patches"].as_array().unwrap().len()
+    };
+    // A patch would name the old bundle, its paths and their lengths to everybody.
+    assert_eq!(changed("1.1.0"), 0);
+    assert_eq!(changed("1.2.0"), 1, "from 1.1.0 alone");
+}
+
+#[test]
+fn a_promotion_unseals_no_channel() {
+    let shop = sealed_shop(&["production"]);
+    shop.ok(&["channel", "add", "beta", "--no-passphrase"]);
+    shop.release("1.0.0", 1);
+    let toml = fs::read_to_string(shop.path("farad.toml")).unwrap();
+    fs::write(shop.path("farad.toml"), toml.replacen("sealed = true", "", 1)).unwrap();
+    shop.web("web", 2);
+    shop.ok(&["release", "web", "--channel", "beta", "--version", "1.1.0"]);
+    let promote = ["promote", "1.1.0", "--from", "beta", "--to", "production"];
+    shop.refuses(&promote, "seal-differs", "release it there with --unseal");
+}
+
+#[test]
 fn a_channel_that_is_asked_to_be_sealed_is_sealed_whatever_farad_toml_said_of_it() {
     let shop = sealed_shop(&["production"]);
     // What an attempt leaves that came to nothing: settings of a channel that there is not.

@@ -2,7 +2,8 @@
 //!
 //! Enters: the version, both channels. Leaves: a manifest of its own in the other channel, patches
 //! from what that channel's phones have. Refuses: a version that is listed there already; one that may
-//! not run in its own channel; a sealed release in an open channel and the other way round.
+//! not run in its own channel; a sealed release in an open channel and the other way round; an open one in a
+//! channel whose last release is sealed.
 
 use std::path::Path;
 
@@ -15,7 +16,7 @@ use farad::seal::Sealer;
 
 use super::release::{
     Offering, describe, find_version, list, next_sequence, patches_note, paused_note,
-    refuse_same_version, sealed_note, share,
+    refuse_same_version, refuse_unsealed, sealed_note, share,
 };
 use super::{Report, Workspace, dry_note, percent};
 use crate::edit::Edit;
@@ -64,6 +65,7 @@ pub(crate) fn run(
         let message = format!("{} is {from} and {channel} is {to}; release it there", args.version);
         return Err(Failure::new("seal-differs", message));
     }
+    refuse_unsealed(&to, &settings, &channel, "release it there with --unseal")?;
     let mut edit = Edit::default();
     let Patches { made: patches, lacking } =
         patches_there(&workspace, &to, source, args.patches, &mut edit, progress)?;

@@ -99,7 +99,9 @@ pub(crate) fn run(
     let web = WebFolder::open(&args.web, &workspace.project, config)?;
     refuse_larger(args, &documents, web.index.total())?;
 
-    refuse_unsealed(args, &documents, &settings, &channel)?;
+    if !args.unseal {
+        refuse_unsealed(&documents, &settings, &channel, "pass --unseal")?;
+    }
     let (sealer, seal) = opening::sealing(&workspace.project, &channel, &settings)?.unzip();
     let sealer = sealer.as_ref();
     let mut edit = Edit::default();
@@ -297,20 +299,20 @@ fn refuse_larger(args: &Release, documents: &ChannelDocuments, total: u64) -> Re
 }
 
 /// What was published openly stays so for ever: a line that went missing from farad.toml is no
-/// reason to.
-fn refuse_unsealed(
-    args: &Release,
+/// reason to. `meant` says what to do if it is meant.
+pub(super) fn refuse_unsealed(
     documents: &ChannelDocuments,
     settings: &ChannelSettings,
     channel: &Channel,
+    meant: &str,
 ) -> Result<()> {
     let last = documents.releases.values().next_back();
     let was_sealed = last.is_some_and(|(_, manifest)| manifest.seal.is_some());
-    if !was_sealed || settings.sealed || args.unseal {
+    if !was_sealed || settings.sealed {
         return Ok(());
     }
     let message = format!(
-        "the last release of {channel} is sealed, and farad.toml does not say that {channel} is; write sealed = true there, or pass --unseal if everybody may read it"
+        "the last release of {channel} is sealed, and farad.toml does not say that {channel} is; write sealed = true there, or {meant} if everybody may read it"
     );
     Err(Failure::new("seal-differs", message))
 }
