@@ -288,6 +288,28 @@ fn a_revocation_that_leaves_nothing_on_offer_says_so() {
 }
 
 #[test]
+fn what_takes_the_only_offer_to_everyone_says_so() {
+    let offered_for_all = |shop: &Shop, args: &[&str]| {
+        let said = shop.run(&[args, &["--channel", "production", "--dry-run"]].concat()).stdout;
+        !String::from_utf8(said).unwrap().contains("not everybody is offered something any more")
+    };
+    let shop = Shop::new();
+    release(&shop, "1.4.0", "100%");
+    release(&shop, "1.5.0", "10%");
+    assert!(!offered_for_all(&shop, &["floor", "1.5.0"]));
+    assert!(!offered_for_all(&shop, &["revoke", "1.4.0"]));
+    assert!(offered_for_all(&shop, &["floor", "1.4.0"]));
+    assert!(offered_for_all(&shop, &["revoke", "1.5.0"]));
+    // The older apps are somebody, too.
+    release_for(&shop, "2.0.0", "100%", "42..");
+    assert!(offered_for_all(&shop, &["revoke", "1.5.0"]));
+    assert!(offered_for_all(&shop, &["revoke", "2.0.0"]));
+    assert!(!offered_for_all(&shop, &["revoke", "1.4.0"]));
+    shop.ok(&["rollout", "production", "--percent", "5"]);
+    assert!(offered_for_all(&shop, &["revoke", "2.0.0"]));
+}
+
+#[test]
 fn whether_something_is_published_is_told_by_every_change() {
     let shop = Shop::new();
     assert_eq!(release(&shop, "1.0.0", "100%")["published"], true);

@@ -66,6 +66,20 @@ pub(super) fn needed(documents: &ChannelDocuments, offered: Vec<Offered>) -> Vec
     needed
 }
 
+/// Whether some phones that are offered something may be offered nothing where these offers alone are
+/// left: one that was for everyone is gone, and none that is takes its place.
+pub(super) fn leaves_some_out(documents: &ChannelDocuments, left: &[Offer]) -> bool {
+    let for_all = |offers: &[Offer]| -> Vec<Offered> {
+        let offers = offers.iter().filter(|offer| is_for_all(offer)).map(|offer| offer.release);
+        offers.filter(|offered| is_listed(documents, offered)).collect()
+    };
+    let left = for_all(left);
+    for_all(&documents.rollout.offers).iter().any(|was| {
+        let was = manifest_of(documents, was);
+        !left.iter().any(|ahead| is_moot(was, manifest_of(documents, ahead)))
+    })
+}
+
 /// Whether an offer names what the channel lists, or the built-in bundle.
 pub(super) fn is_listed(documents: &ChannelDocuments, offered: &Offered) -> bool {
     match offered {

@@ -2,14 +2,17 @@
 
 use std::path::Path;
 
-use farad::rollout::Offered;
+use farad::rollout::{Offered, Rollout};
 use serde_json::json;
 
+use super::offers::leaves_some_out;
 use super::release::{find_version, newest_sequence};
+use super::rollout::describe;
 use super::{Report, Workspace, dry_note};
 use crate::edit::Edit;
 use crate::failure::{Failure, Result};
 use crate::passphrase::Passphrases;
+use crate::repository::ChannelDocuments;
 
 /// Arguments of `farad revoke`.
 #[derive(Debug, clap::Args)]
@@ -89,12 +92,13 @@ pub(crate) fn revoke(
     }
     workspace.put_policy(&mut edit, &channel, &policy)?;
     let outcome = workspace.publish(edit, args.dry_run)?;
+    let partly = only_some(&documents, &rollout);
     let warning = if !left {
         "\nNothing else in the list may run: phones go back to their built-in bundle. Release a fix."
     } else if rollout.offers.is_empty() && !documents.rollout.offers.is_empty() {
         "\nNothing is offered any more: phones that had it go back by themselves, the others get nothing new. Release a fix, or roll back with --to."
     } else {
-        ""
+        &partly
     };
     let text = format!("Revoked {name} in {channel}{}.{warning}", dry_note(args.dry_run));
     Ok(outcome.report(text, json!({ "channel": channel, "revoked": policy.revoked })))
@@ -123,10 +127,11 @@ pub(crate) fn floor(args: &FloorArgs, config: &Path, passphrases: &Passphrases) 
     }
     workspace.put_policy(&mut edit, &channel, &policy)?;
     let outcome = workspace.publish(edit, args.dry_run)?;
+    let partly = only_some(&documents, &rollout);
     let warning = if rollout.offers.is_empty() && !documents.rollout.offers.is_empty() {
         "\nNothing is offered any more: what was, lies below the floor. Release, or roll back to a newer one."
     } else {
-        ""
+        &partly
     };
     let text = format!(
         "Nothing older than {} (sequence {}) runs in {channel} any more{}.{warning}",
@@ -135,4 +140,15 @@ pub(crate) fn floor(args: &FloorArgs, config: &Path, passphrases: &Passphrases) 
         dry_note(args.dry_run)
     );
     Ok(outcome.report(text, json!({ "channel": channel, "floor": policy.floor })))
+}
+
+/// A warning where what is left is not offered to everyone who was offered something.
+fn only_some(documents: &ChannelDocuments, rollout: &Rollout) -> String {
+    if !leaves_some_out(documents, &rollout.offers) {
+        return String::new();
+    }
+    let (channel, left) = (&rollout.channel, describe(&rollout.offers, documents));
+    format!(
+        "\nOf {channel}'s offers {left} is left, and not everybody is offered something any more. Release for all, or farad rollback {channel} --to VERSION."
+    )
 }

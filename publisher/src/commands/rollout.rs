@@ -293,7 +293,7 @@ fn offered_before(
 }
 
 /// Offers as people know them.
-fn describe(offers: &[Offer], documents: &ChannelDocuments) -> String {
+pub(super) fn describe(offers: &[Offer], documents: &ChannelDocuments) -> String {
     let one = |offer: &Offer| {
         let name = name_of(&offer.release, documents);
         if offer.share == 10_000 { name } else { format!("{name} ({})", percent(offer.share)) }
