@@ -237,6 +237,51 @@ fn a_rollback_to_what_is_offered_ships_it_to_nobody_more() {
 }
 
 #[test]
+fn a_share_is_for_the_release_that_is_meant() {
+    let shop = Shop::new();
+    release(&shop, "1.9.0", "10%");
+    release(&shop, "2.0.0", "0");
+    // The day after, somebody takes the newest release for the one that is offered.
+    let percent = |percent, version: &[&str]| {
+        shop.ok(&[&["rollout", "production", "--percent", percent], version].concat())
+    };
+    let mistaken = ["rollout", "production", "--percent", "100"];
+    shop.refuses(&mistaken, "unknown-version", "--version 2.0.0 or --version 1.9.0");
+    let install = "0".repeat(32);
+    let allow = ["rollout", "production", "--allow", &install];
+    shop.refuses(&allow, "unknown-version", "--version 2.0.0");
+    percent("20", &["--version", "1.9.0"]);
+    assert_eq!(offered(&shop), [(1, 2_000)]);
+    // A release that is only listed goes ahead, as it would have at once.
+    percent("5", &["--version", "2.0.0"]);
+    assert_eq!(offered(&shop), [(2, 500), (1, 2_000)]);
+    percent("6", &[]);
+    percent("30", &["--version", "1.9.0"]);
+    assert_eq!(offered(&shop), [(2, 600), (1, 3_000)]);
+    release(&shop, "2.1.0", "0");
+    let test = ["rollout", "production", "--allow", &install, "--version", "2.1.0"];
+    assert_eq!(shop.ok(&test)["offers"][0]["allow"].as_array().unwrap().len(), 1);
+    assert_eq!(offered(&shop), [(3, 0), (2, 600), (1, 3_000)]);
+    percent("100", &[]);
+    assert_eq!(offered(&shop)[0], (3, 10_000));
+
+    let args = ["rollout", "production", "--percent", "5", "--version"];
+    shop.refuses(&[&args[..], &["9.9.9"]].concat(), "unknown-version", "lists no release 9.9.9");
+    release(&shop, "2.2.0", "100%");
+    shop.refuses(
+        &[&args[..], &["2.1.0"]].concat(),
+        "bad-version",
+        "farad rollback production --to",
+    );
+    shop.ok(&["rollback", "production", "--builtin"]);
+    shop.refuses(&args[..4], "unknown-version", "say which is meant: --version 2.2.0");
+    percent("5", &["--version", "2.2.0"]);
+    assert_eq!(offered(&shop), [(4, 500), (0, 10_000)]);
+    shop.ok(&["revoke", "2.2.0", "--channel", "production"]);
+    shop.refuses(&[&args[..], &["2.2.0"]].concat(), "revoked", "2.2.0");
+}
+
+#[test]
 fn a_share_that_is_raised_in_a_pause_says_that_nobody_gets_it() {
     let shop = Shop::new();
     release(&shop, "1.0.0", "10%");

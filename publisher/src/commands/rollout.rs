@@ -10,7 +10,7 @@ use farad::release::Blob;
 use farad::rollout::{Offer, Offered, Rollout};
 use serde_json::json;
 
-use super::offers::{is_for_all, is_listed, needed};
+use super::offers::{ahead_of_the_rest, is_for_all, is_listed, needed};
 use super::release::{find_version, paused_note, share};
 use super::status::step;
 use super::{Report, Workspace, dry_note, percent, salt};
@@ -25,7 +25,7 @@ use crate::repository::ChannelDocuments;
 pub(crate) struct RolloutArgs {
     /// Channel
     channel: String,
-    /// Share of installations that get the current offer
+    /// Share of installations that get the release
     #[arg(long, group = "what", value_parser = share)]
     percent: Option<u32>,
     /// Nothing new is taken until --resume
@@ -34,9 +34,12 @@ pub(crate) struct RolloutArgs {
     /// End a pause
     #[arg(long, group = "what")]
     resume: bool,
-    /// Give the current offer to the installation with this id, whatever the share
+    /// Give the release to the installation with this id, whatever the share
     #[arg(long, group = "what")]
     allow: Option<String>,
+    /// Version that --percent or --allow is for, listed or offered; the current offer by default
+    #[arg(long, conflicts_with_all = ["pause", "resume"])]
+    version: Option<String>,
     /// Check and sign, write nothing
     #[arg(long)]
     dry_run: bool,
@@ -62,7 +65,12 @@ pub(crate) fn run(args: &RolloutArgs, config: &Path, passphrases: &Passphrases) 
     let workspace = Workspace::open(config, passphrases)?;
     let (channel, _, documents) = workspace.channel(&args.channel)?;
     let mut rollout = documents.rollout.clone();
-    let current = rollout.offers.first_mut().ok_or_else(|| {
+    let at = if args.pause || args.resume {
+        0
+    } else {
+        meant(args, &channel, &documents, &mut rollout.offers)?
+    };
+    let current = rollout.offers.get_mut(at).ok_or_else(|| {
         Failure::new("nothing-offered", format!("nothing is offered in {channel}; release first"))
     })?;
     let name = name_of(&current.release, &documents);
@@ -136,6 +144,56 @@ pub(crate) fn rollback(
         None => format!("{channel} offers {target}{dry}."),
     };
     Ok(outcome.report(text, json!({ "channel": channel, "offers": rollout.offers })))
+}
+
+/// Where the offer stands that a share or an installation is for: the one with the version that was
+/// named, put ahead if it is only listed; else the first. Refused, with no version named: where the newest
+/// release is listed only. It may be the one that is meant, and the first would go to phones it was
+/// never meant for.
+fn meant(
+    args: &RolloutArgs,
+    channel: &Channel,
+    documents: &ChannelDocuments,
+    offers: &mut Vec<Offer>,
+) -> Result<usize> {
+    let first = offers.first().map(|offer| offer.release);
+    let names = |offered: &Offered, of: u64| matches!(offered, Offered::Release { sequence, .. } if *sequence == of);
+    let Some(version) = &args.version else {
+        let newest = documents.releases.iter().next_back();
+        let waits = newest.filter(|(sequence, _)| {
+            documents.may_run(**sequence).is_ok()
+                && !offers.iter().any(|offer| names(&offer.release, **sequence))
+        });
+        let (Some((_, (_, newest))), Some(first)) = (waits, first) else { return Ok(0) };
+        let (newest, name) = (&newest.version, name_of(&first, documents));
+        let or = match first {
+            Offered::Release { .. } => format!(" or --version {name}"),
+            Offered::Builtin => String::new(),
+        };
+        let message = format!(
+            "{channel} offers {name}, and lists {newest}, which is newer and not offered; say which is meant: --version {newest}{or}"
+        );
+        return Err(Failure::new("unknown-version", message));
+    };
+    let (manifest, found) = find_version(documents, version, &args.channel)?;
+    documents.may_run(found.sequence)?;
+    if let Some(at) = offers.iter().position(|offer| names(&offer.release, found.sequence)) {
+        return Ok(at);
+    }
+    if let Some(first @ Offered::Release { sequence, .. }) = first
+        && sequence > found.sequence
+    {
+        let newer = name_of(&first, documents);
+        let message = format!(
+            "{version} is older than {newer}, which {channel} offers; to go back: farad rollback {channel} --to {version}"
+        );
+        return Err(Failure::new("bad-version", message));
+    }
+    let release = Offered::Release { sequence: found.sequence, manifest };
+    let share = args.percent.unwrap_or(0);
+    let offer = Offer { share, ..to_everyone(release)? };
+    *offers = ahead_of_the_rest(documents, found, offer)?;
+    Ok(0)
 }
 
 /// Phones count the installations over all offers of a channel, those behind the current one included.
