@@ -104,6 +104,18 @@ fn the_same_files_under_another_version_are_not_fetched_again() {
 }
 
 #[test]
+fn a_build_that_was_forgotten_is_told() {
+    let shop = Shop::new();
+    let first = shop.release("1.0.0", 1);
+    assert!(first["same_as"].is_null(), "{first}");
+    let args = ["release", "web-1.0.0", "--channel", "production", "--version", "1.0.1"];
+    let said = String::from_utf8(shop.run(&args).stdout).unwrap();
+    assert!(said.contains("Its files are those of 1.0.0"), "{said}");
+    assert_eq!(shop.release("1.1.0", 1)["same_as"], "1.0.1");
+    assert!(shop.release("1.2.0", 2)["same_as"].is_null());
+}
+
+#[test]
 fn a_paused_rollout_gives_nothing_new() {
     let shop = Shop::new();
     shop.release("1.0.0", 1);

@@ -22,7 +22,7 @@ use super::{Report, Workspace, count, dry_note, percent, salt};
 use crate::commit::folder_of;
 use crate::edit::{BlobSource, Edit, check_half};
 use crate::failure::{Failure, Result};
-use crate::opening;
+use crate::opening::{self, Opener};
 use crate::passphrase::Passphrases;
 use crate::patches;
 use crate::project::ChannelSettings;
@@ -140,6 +140,9 @@ pub(crate) fn run(
     let patches =
         patches::add(&workspace, &documents, &target, (args.patches, &[]), &mut edit, progress)?;
     let lacking = patches.lacking;
+    // Sealed ones were opened for the patches, if at all.
+    let opened = sealer.is_some() && args.patches > 0 && lacking.is_empty();
+    let same = same_files(&workspace, &documents, &web.index.identity(), opened)?;
     let manifest = Manifest {
         schema: SCHEMA,
         app: workspace.project.app.clone(),
@@ -164,7 +167,7 @@ pub(crate) fn run(
     list(&workspace, &mut edit, &channel, &settings, &documents, &manifest, offer)?;
     let outcome = workspace.publish(edit, args.dry_run)?;
     let text = format!(
-        "Released {} (sequence {}) in {channel} to {}: {}, {} bytes{}, {} to download{}{}{}.{}",
+        "Released {} (sequence {}) in {channel} to {}: {}, {} bytes{}, {} to download{}{}{}.{}{}",
         manifest.version,
         manifest.sequence,
         percent(args.rollout),
@@ -175,13 +178,38 @@ pub(crate) fn run(
         patches_note(&manifest, &lacking),
         sealed_note(&workspace, &manifest),
         dry_note(args.dry_run),
+        same.as_ref().map_or_else(String::new, |version| {
+            format!("\nIts files are those of {version}, one and all. Was the build forgotten?")
+        }),
         paused_note(&documents),
     );
     let mut described = describe(&manifest, args.rollout);
     if let Some(fields) = described.as_object_mut() {
+        fields.insert("same_as".to_owned(), json!(same));
         fields.insert("left_out".to_owned(), json!(web.left_out));
     }
     Ok(outcome.report(text, described))
+}
+
+/// The newest listed version with the very same files; among sealed ones only if those can be `opened`
+/// without asking for anything.
+fn same_files(
+    workspace: &Workspace,
+    documents: &ChannelDocuments,
+    identity: &Digest,
+    opened: bool,
+) -> Result<Option<String>> {
+    let opener = Opener::new(workspace);
+    for (_, listed) in documents.releases.values().rev() {
+        if listed.seal.is_some() && !opened {
+            continue;
+        }
+        let Ok(content) = opener.content_if_here(listed) else { continue };
+        if listed.is_of(identity, content.as_ref())? {
+            return Ok(Some(listed.version.clone()));
+        }
+    }
+    Ok(None)
 }
 
 /// What the release does not have of its folder.
