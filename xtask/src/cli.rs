@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::count::Count;
+use crate::debian::{self, EMULATED, EMULATOR};
 use crate::shell::{self, Result, command, output, root, target};
 
 /// npm's names of platforms, and Rust's.
@@ -54,6 +55,13 @@ pub(crate) fn run(platforms: &[String], debug: bool) -> Result<()> {
                 if debug {
                     count.check("npm publishes no debug build", is_withheld(&package));
                 }
+                if triple == EMULATED && npm != here.0 {
+                    let program = work.join(npm).join("bin/farad");
+                    match debian::emulates() {
+                        Ok(()) => count.check("it runs as arm64", runs_emulated(&program, &work)),
+                        Err(missing) => count.skip(1, &missing),
+                    }
+                }
                 if npm == here.0 {
                     count.check("it runs as it is installed", runs(&work, &[&launcher, &package]));
                 }
@@ -76,15 +84,19 @@ fn here() -> Result<(&'static str, &'static str)> {
 }
 
 /// The program for one platform, packed. Another's compiler is Rust's own matter: `rustup target add`,
-/// and a linker.
+/// and a linker; where Linux on arm64 was not added, Debian's Rust builds it if it is there.
 fn build(npm: &str, triple: Option<&str>, debug: bool, work: &Path) -> Result<PathBuf> {
-    let mut cargo = command("cargo", &["build", "--locked", "--quiet"]);
+    let (mut cargo, mut built) = match triple {
+        Some(EMULATED) if !is_added(EMULATED)? && debian::emulates().is_ok() => {
+            (debian::emulated("build"), debian::folder().join(EMULATED))
+        }
+        Some(triple) => {
+            let target_of = ["build", "--locked", "--quiet", "--target", triple];
+            (command("cargo", &target_of), target().join(triple))
+        }
+        None => (command("cargo", &["build", "--locked", "--quiet"]), target()),
+    };
     cargo.args(["--package", "farad-publisher"]);
-    let mut built = target();
-    if let Some(triple) = triple {
-        cargo.args(["--target", triple]);
-        built.push(triple);
-    }
     if !debug {
         cargo.arg("--release");
     }
@@ -116,6 +128,28 @@ fn build(npm: &str, triple: Option<&str>, debug: bool, work: &Path) -> Result<Pa
         withhold(&folder.join("package.json"))?;
     }
     pack(&folder)
+}
+
+/// Whether this machine's Rust has the standard library of another platform.
+fn is_added(triple: &str) -> Result<bool> {
+    let sysroot = output(&mut command("rustc", &["--print", "sysroot"]))?;
+    Ok(Path::new(sysroot.trim()).join("lib/rustlib").join(triple).join("lib").exists())
+}
+
+/// Makes a repository with a program for Linux on arm64, under qemu.
+fn runs_emulated(program: &Path, work: &Path) -> Result<()> {
+    let [emulator, of, system] = EMULATOR;
+    let project = work.join("emulated");
+    fs::create_dir_all(&project).map_err(text)?;
+    for args in [
+        &["init", "--app", "com.example.shop", "--no-passphrase"][..],
+        &["verify", "updates"],
+        &["status"],
+    ] {
+        let mut farad = command(emulator, &[of, system]);
+        output(farad.arg(program).args(args).current_dir(&project))?;
+    }
+    Ok(())
 }
 
 /// Marks a package as one that is not published: it has the name and the version of one that is.

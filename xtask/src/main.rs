@@ -10,6 +10,7 @@ mod cli;
 mod corpus;
 mod count;
 mod cross;
+mod debian;
 mod demo;
 mod device;
 mod docs;

@@ -15,8 +15,9 @@ use std::process::Command;
 
 use crate::binary::{self, Kind};
 use crate::count::Count;
+use crate::debian::{self, EMULATED, cargo, folder};
 use crate::phone::{self, LARGEST, PROFILE};
-use crate::shell::{self, Result, command, output, root, run_lines, target};
+use crate::shell::{self, Result, command, output, root, run_lines};
 use crate::trixie::is_there;
 
 /// What every phone is checked for.
@@ -75,7 +76,7 @@ pub(crate) fn run(targets: &[String], write: bool) -> Result<()> {
     }
     if wanted(EMULATED) {
         println!("== the core's tests, as arm64");
-        match emulator() {
+        match debian::emulates() {
             Ok(()) => run_lines(&mut tests(), |line| count.read(line))?,
             Err(missing) => count.skip(1, &missing),
         }
@@ -92,14 +93,9 @@ struct Tools {
     llvm: String,
 }
 
-/// Debian's Rust: rustup's has no standard library for phones here, nor its source.
-const RUSTC: &str = "/usr/bin/rustc";
-const CARGO: &str = "/usr/bin/cargo";
-const SOURCE: &str = "/usr/lib/rustlib/src/rust/library/std/Cargo.toml";
-
 impl Tools {
     fn find() -> Result<Self> {
-        rust()?;
+        debian::is_installed()?;
         let newest = (17..40).rev().find(|version| is_there(&format!("clang-{version}")));
         let version = newest.ok_or("there is no clang: install clang-N, lld-N and llvm-N")?;
         let tool = |name: &str| {
@@ -122,31 +118,6 @@ impl Tools {
         llvm.arg(file);
         llvm
     }
-}
-
-fn rust() -> Result<()> {
-    for (file, package) in [(RUSTC, "rustc-web"), (CARGO, "cargo-web"), (SOURCE, "rust-web-src")] {
-        if !Path::new(file).exists() {
-            return Err(format!("there is no {file}: install Debian's {package}"));
-        }
-    }
-    Ok(())
-}
-
-/// A cargo of Debian's.
-fn cargo(subcommand: &str, target: &str) -> Command {
-    let mut cargo = command(CARGO, &[subcommand, "--target", target, "--target-dir"]);
-    cargo.arg(folder());
-    // Not rustup's, and its compiler is taken for one that may do what is not stable yet.
-    cargo.env("PATH", "/usr/bin:/bin").env("RUSTC", RUSTC).env("RUSTC_BOOTSTRAP", "1");
-    for ours in ["CARGO", "RUSTUP_TOOLCHAIN", "RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"] {
-        cargo.env_remove(ours);
-    }
-    cargo
-}
-
-fn folder() -> PathBuf {
-    target().join("mobile")
 }
 
 impl Phone {
@@ -402,28 +373,9 @@ fn same(known: &BTreeSet<String>, found: &BTreeSet<String>) -> Result<()> {
     }
 }
 
-/// What the tests are run as.
-const EMULATED: &str = "aarch64-unknown-linux-gnu";
-
-fn emulator() -> Result<()> {
-    rust()?;
-    for (program, package) in
-        [("qemu-aarch64", "qemu-user"), ("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu")]
-    {
-        if !is_there(program) {
-            return Err(format!("there is no {program}: install {package}"));
-        }
-    }
-    Ok(())
-}
-
 /// The core's own tests, for another processor.
 fn tests() -> Command {
-    let mut tests = cargo("test", EMULATED);
-    tests.args(["--locked", "--package", "farad", "--lib", "--features", "publish"]);
-    tests.args(["--quiet", "-Zbuild-std"]);
-    tests.env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER", "aarch64-linux-gnu-gcc");
-    let runner = "qemu-aarch64 -L /usr/aarch64-linux-gnu";
-    tests.env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER", runner);
+    let mut tests = debian::emulated("test");
+    tests.args(["--package", "farad", "--lib", "--features", "publish"]);
     tests
 }
