@@ -17,7 +17,7 @@ use crate::limits;
 use crate::time::UnixTime;
 
 /// Files that are dropped when root gives timestamp or snapshot to other keys.
-const REFERENCES: [&str; 3] = ["timestamp.json", "snapshot.json", super::session::BOUND];
+const REFERENCES: [&str; 3] = ["timestamp.json", "snapshot.json", super::clock::BOUND];
 
 /// The name under which it is kept that earlier state was dropped.
 const RESET: &str = "reset";

@@ -6,9 +6,10 @@
 //! [`crate::TrustError`] that names the role and the rule.
 //!
 //! `envelope` verifies one file, `set` holds the rules between files, `session` the order of steps
-//! and what is kept when, `chain` how the shipped root meets the kept ones.
+//! and what is kept when, `clock` what time it is, `chain` how the shipped root meets the kept ones.
 
 mod chain;
+mod clock;
 #[cfg(feature = "publish")]
 pub mod draft;
 mod envelope;

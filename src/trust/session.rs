@@ -10,6 +10,7 @@ use std::rc::Rc;
 use serde::{Deserialize, Serialize};
 
 use super::chain;
+use super::clock::{self, BELIEVED, BOUND, Believed, CLOCK, DAY};
 use super::key::Key;
 use super::metadata::{RoleKeys, Root, TargetFile, Targets, Timestamp};
 use super::set::{Keys, Set, check_hashes};
@@ -19,13 +20,8 @@ use crate::error::{Error, Result, TrustError, TrustKind};
 use crate::time::UnixTime;
 use crate::{json, limits};
 
-/// The name under which the lower bound of time is kept.
-pub(super) const BOUND: &str = "time";
-/// The name under which it is kept what the source's clock was believed for.
-const BELIEVED: &str = "believed";
 /// The name under which hints are kept: nothing in them is believed.
 const HINTS: &str = "hints";
-const DAY: u64 = 86_400;
 
 /// When new roots are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,26 +74,6 @@ struct Hints {
     root_probe: Option<u64>,
 }
 
-/// That a source's clock was believed instead of this device's, which runs ahead.
-#[derive(Serialize, Deserialize)]
-struct Believed {
-    /// The timestamp that was progress then. For this very one what was believed stands.
-    timestamp: Digest,
-    /// What the source's clock said,
-    date: UnixTime,
-    /// and this device's at that moment: wrong, but it goes on at the right pace.
-    clock: UnixTime,
-}
-
-impl Believed {
-    /// What time it is by the source's clock when this device's says `clock`. For a day: a source that
-    /// lied then holds the device no longer.
-    fn now(&self, clock: UnixTime) -> Option<UnixTime> {
-        let since = clock.seconds().checked_sub(self.clock.seconds())?;
-        (since < DAY).then(|| self.date.plus(since))
-    }
-}
-
 /// Refreshes the top-level metadata and hands it to `work`. If anything fails to verify before
 /// new roots were asked for, asks for them and starts over: the keys may have changed. Files that
 /// a finished session did not use are forgotten.
@@ -115,7 +91,7 @@ pub fn with_session<T>(
     let mut attempt = |probe: bool| {
         let mut session = Session::refresh(setting, probe, &mut *keep, &mut *source)?;
         let outcome = work(&mut session)?;
-        session.forget_unused()?;
+        session.end_well(setting)?;
         Ok(outcome)
     };
     match attempt(probe) {
@@ -144,7 +120,7 @@ impl<'a> Session<'a> {
         keep: &'a mut dyn Keep,
         source: &'a mut dyn Source,
     ) -> Result<Self> {
-        let now = now_at_least(setting, keep)?;
+        let now = clock::now_at_least(setting, keep)?;
         let (set, reset) = chain::begin(setting.root, now, keep, source)?;
         let (roles, used) = (BTreeMap::new(), BTreeSet::new());
         let mut session = Self { set, keep, source, roles, used, reset, changed: false };
@@ -154,7 +130,7 @@ impl<'a> Session<'a> {
             hints.root_probe = Some(setting.now.seconds());
             session.save_hints(&hints)?;
             // New keys for the timestamp drop the bound that the old ones raised.
-            session.set.set_now(now_at_least(setting, session.keep)?);
+            session.set.set_now(clock::now_at_least(setting, session.keep)?);
         }
         session.sow(setting.seed)?;
         session.timestamp(setting)?;
@@ -206,10 +182,13 @@ impl<'a> Session<'a> {
                 self.changed = self.set.update_timestamp(&bytes, kept.as_ref())?;
                 let stands = if self.changed {
                     if let Some(believed) = believed {
-                        self.save_believed(&believed)?;
+                        believed.save(self.keep)?;
+                        self.used.insert(BELIEVED.to_owned());
                     }
                     self.keep.save("timestamp.json", &bytes)?;
-                    self.raise_bound(&bytes, setting.now)?;
+                    if let Some(signed_at) = self.set.read_timestamp(&bytes)?.signed_at {
+                        clock::raise_bound(self.keep, signed_at, setting.now)?;
+                    }
                     Some(Digest::of(&bytes))
                 } else {
                     kept_digest
@@ -232,10 +211,10 @@ impl<'a> Session<'a> {
 
     /// Where the device's clock runs ahead, everything fresh looks expired. The source's clock is
     /// believed instead if that brings progress: a timestamp newer than one that is kept or
-    /// shipped, at a time no earlier than any that was signed. A source that lies about its clock
-    /// can then move a device forward to a state that has expired since. What was believed stands for
-    /// that timestamp for a day more, so that a check leaves the sync after it what it found; for longer
-    /// nobody can hold a device there.
+    /// shipped, at a time that may be. How far the device's clock is ahead is believed once: a source
+    /// that lies of it can move a device forward through states that have expired since, but no slower
+    /// than they expire. What was believed stands for that timestamp for a day more, so that a check
+    /// leaves the sync after it what it found; for longer nobody can hold a device there.
     fn mind_clock(
         &mut self,
         setting: &Setting<'_>,
@@ -252,42 +231,22 @@ impl<'a> Session<'a> {
         if setting.order != Order::Hot || !self.set.looks_expired(&new) {
             return Ok(None);
         }
-        let lowest = setting.built.max(load_bound(self.keep)?);
+        let earliest = clock::earliest(setting, self.keep)?;
+        let believed = Believed::load(self.keep, setting.now)?;
         if new.common.version > kept.common.version {
-            let Some(date) = date.filter(|date| (lowest..setting.now).contains(date)) else {
+            let Some(date) = date.filter(|date| (earliest..setting.now).contains(date)) else {
                 return Ok(None);
             };
             log::warn!("the clock is ahead: it says {}, the server {date}", setting.now);
-            self.set.set_now(date);
-            let timestamp = Digest::of(timestamp);
-            return Ok(Some(Believed { timestamp, date, clock: setting.now }));
+            let believed = Believed::of(Digest::of(timestamp), date, setting.now, believed);
+            self.set.set_now(believed.now(setting.now).max(date));
+            return Ok(Some(believed));
         }
-        let believed = self.keep.load(BELIEVED)?;
-        let believed = believed.and_then(|bytes| json::parse_as::<Believed>(&bytes).ok());
-        let same = believed.filter(|believed| believed.timestamp == digest);
-        if let Some(now) = same.and_then(|believed| believed.now(setting.now)) {
-            self.set.set_now(now.max(lowest));
+        if let Some(believed) = believed.filter(|believed| believed.holds(digest, setting.now)) {
+            self.set.set_now(believed.now(setting.now).max(earliest));
             self.used.insert(BELIEVED.to_owned());
         }
         Ok(None)
-    }
-
-    fn save_believed(&mut self, believed: &Believed) -> Result<()> {
-        let bytes = json::compact(believed).map_err(|error| Error::document(BELIEVED, error))?;
-        self.keep.save(BELIEVED, &bytes)?;
-        self.used.insert(BELIEVED.to_owned());
-        Ok(())
-    }
-
-    /// The lower bound of time rises to the signed time, but never past this device's clock: a
-    /// time signed in 2099 must not lock the device out of everything signed before.
-    fn raise_bound(&mut self, timestamp: &[u8], clock: UnixTime) -> Result<()> {
-        let Some(signed_at) = self.set.read_timestamp(timestamp)?.signed_at else { return Ok(()) };
-        let bound = signed_at.min(clock);
-        if bound > load_bound(self.keep)? {
-            self.keep.save(BOUND, bound.to_string().as_bytes())?;
-        }
-        Ok(())
     }
 
     fn snapshot(&mut self) -> Result<()> {
@@ -458,9 +417,15 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn forget_unused(&mut self) -> Result<()> {
+    /// Notes that the device's clock was good enough, if it was, and forgets what was of no use.
+    fn end_well(&mut self, setting: &Setting<'_>) -> Result<()> {
+        if !self.used.contains(BELIEVED) {
+            let now = clock::now_at_least(setting, self.keep)?;
+            clock::was_good(self.keep, now)?;
+        }
         for name in self.keep.names()? {
-            let fixed = ["timestamp.json", "snapshot.json", BOUND, HINTS].contains(&name.as_str());
+            let fixed = ["timestamp.json", "snapshot.json", BOUND, CLOCK, HINTS];
+            let fixed = fixed.contains(&name.as_str());
             if !fixed && !name.starts_with("root/") && !self.used.contains(&name) {
                 self.keep.remove(&name)?;
             }
@@ -478,15 +443,4 @@ impl<'a> Session<'a> {
     pub fn snapshot_version(&self) -> u64 {
         self.set.snapshot().map_or(0, |snapshot| snapshot.common.version)
     }
-}
-
-/// The clock, but never earlier than what the device knows to be past.
-fn now_at_least(setting: &Setting<'_>, keep: &dyn Keep) -> Result<UnixTime> {
-    Ok(setting.now.max(setting.built).max(load_bound(keep)?))
-}
-
-fn load_bound(keep: &dyn Keep) -> Result<UnixTime> {
-    let text = keep.load(BOUND)?.and_then(|bytes| String::from_utf8(bytes).ok());
-    let bound = text.and_then(|text| text.parse().ok());
-    Ok(bound.unwrap_or(UnixTime::from_seconds(0)))
 }

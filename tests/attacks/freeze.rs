@@ -64,7 +64,10 @@ fn attack_12_the_next_root_withheld() {
     // Root 2 takes the thief's timestamp key away, but the thief hides it and signs on and on.
     for day in [10, 100, 360] {
         forge.now = NOW + day * DAY;
-        forge.change_timestamp = |signed| signed["expires"] = json!(time(NOW + 9999 * DAY));
+        forge.change_timestamp = |signed| {
+            signed["expires"] = json!(time(NOW + 9999 * DAY));
+            signed["signed_at"] = json!(time(NOW));
+        };
         forge.change_snapshot = |signed| signed["expires"] = json!(time(NOW + 9999 * DAY));
         for role in ["targets", "production-releases", "production-rollout"] {
             forge.role(role)["expires"] = json!(time(NOW + 9999 * DAY));
@@ -77,6 +80,27 @@ fn attack_12_the_next_root_withheld() {
     phone.set_clock(NOW + 365 * DAY);
     assert_eq!(phone.refused(), "root expired", "the root's expiry is the end of it");
     assert_eq!(phone.shows(), "1.0.0");
+    // Nor is it put off by a server that says it is another day, but for half a month, once.
+    let mut says = |day, lie| {
+        forge.now = NOW + day * DAY;
+        forge.publish();
+        site.serve(&forge);
+        site.says_it_is(NOW + lie * DAY);
+        phone.set_clock(forge.now);
+        phone.sync().map_err(|error| error.code())
+    };
+    for lie in [1, 100, 345] {
+        assert_eq!(says(365, lie), Err("expired"), "{lie}");
+    }
+    for day in 365..384 {
+        assert!(says(day, 346).is_ok(), "{day}");
+    }
+    for (day, lie) in [(384, 346), (384, 364), (385, 384), (500, 346), (500, 364), (500, 499)] {
+        assert_eq!(says(day, lie), Err("expired"), "{day} {lie}");
+    }
+    for lie in [1, 346, 364, 4999] {
+        assert_eq!(says(5000, lie), Err("expired"), "{lie}");
+    }
 }
 
 #[test]
@@ -175,7 +199,7 @@ fn a_clock_that_runs_ahead_keeps_no_phone_from_progress() {
     site.serve(&forge);
     phone.set_clock(NOW + 400 * DAY);
     assert_eq!(phone.refused(), "root expired", "the server says nothing of the time");
-    site.says_it_is("Fri, 15 Jan 2027 09:00:00 GMT");
+    site.says_it_is(NOW + 3600);
     phone.sync().unwrap();
     assert_eq!(phone.shows(), "1.1.0");
     // A fresh install has nothing to measure progress by.
@@ -187,6 +211,32 @@ fn a_clock_that_runs_ahead_keeps_no_phone_from_progress() {
     stale.sync().unwrap();
     stale.set_clock(NOW + 400 * DAY);
     assert_eq!(stale.refused(), "root expired");
+}
+
+#[test]
+fn a_server_that_lies_of_the_time_holds_phones_back_by_half_a_month_more() {
+    // The publisher signs once an hour. The server keeps all of it, brings the first, and later the
+    // others, one a day, each under a date at which it was fresh.
+    let mut forge = Forge::new();
+    let site = Site::new(&forge);
+    let phone = Phone::running(&forge, &site);
+    let mut taken = Vec::new();
+    for day in (13..60).chain([365, 500, 5000]) {
+        forge.now += 3600;
+        forge.publish();
+        site.serve(&forge);
+        phone.set_clock(NOW + day * DAY);
+        // The earliest one that works is the one that pays.
+        for date in [forge.now, forge.now + 7 * DAY, forge.now + 14 * DAY - 1] {
+            site.says_it_is(date);
+            if phone.sync().is_ok() {
+                taken.push(day);
+                break;
+            }
+        }
+        assert_eq!(phone.shows(), "1.0.0");
+    }
+    assert_eq!(taken, (13..=29).collect::<Vec<_>>());
 }
 
 #[test]

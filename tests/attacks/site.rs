@@ -6,6 +6,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::{Duration, UNIX_EPOCH};
 
 use farad::digest::Digest;
 
@@ -110,9 +111,10 @@ impl Site {
         self.shared.lock().unwrap().answers.remove(path);
     }
 
-    /// What the `Date` header says from now on.
-    pub fn says_it_is(&self, date: &str) {
-        self.shared.lock().unwrap().date = Some(date.to_owned());
+    /// What the `Date` header says from now on, seconds since the epoch.
+    pub fn says_it_is(&self, seconds: u64) {
+        let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds));
+        self.shared.lock().unwrap().date = Some(date);
     }
 
     /// Drops every request, or no longer.

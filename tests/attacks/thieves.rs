@@ -1,5 +1,6 @@
 //! A stolen server: every online key and the hosting, and the whole flow.
 
+use farad::time::UnixTime;
 use farad::updater::Status;
 use serde_json::json;
 
@@ -160,6 +161,7 @@ fn a_stolen_timestamp_key_alone_freezes_and_no_more() {
     let mut thief = old.clone();
     let snapshot = &old.files["metadata/1.snapshot.json"];
     let listing = listing(&json!(1), snapshot);
+    thief.change_timestamp = |signed| signed["signed_at"] = json!(time(NOW));
     for day in [1, 13, 26] {
         thief.now = NOW + day * DAY;
         thief.publish_timestamp(&listing);
@@ -173,7 +175,31 @@ fn a_stolen_timestamp_key_alone_freezes_and_no_more() {
     site.serve(&thief);
     phone.set_clock(thief.now);
     assert_eq!(phone.refused(), "snapshot expired");
+    // Or for half a month more, once, if the server lies of the time.
+    let mut says = |day, lie| {
+        thief.now = NOW + day * DAY;
+        thief.change_timestamp = |signed| {
+            let expires: UnixTime = signed["expires"].as_str().unwrap().parse().unwrap();
+            signed["expires"] = json!(time(expires.seconds() - 14 * DAY - 1));
+            signed["signed_at"] = json!(time(NOW));
+        };
+        thief.publish_timestamp(&listing);
+        site.serve(&thief);
+        site.says_it_is(NOW + lie * DAY);
+        phone.set_clock(thief.now);
+        phone.sync().map_err(|error| error.code())
+    };
+    assert_eq!(says(30, 1), Err("expired"));
+    for day in 30..48 {
+        assert!(says(day, 12).is_ok(), "{day}");
+    }
+    for (day, lie) in [(48, 12), (48, 29), (365, 12), (365, 364), (500, 12), (5000, 12)] {
+        assert_eq!(says(day, lie), Err("expired"), "{day} {lie}");
+    }
     // A snapshot of the thief's own is none.
+    thief.now = NOW + 30 * DAY;
+    thief.change_timestamp = |_| {};
+    phone.set_clock(thief.now);
     let mut forged = thief.clone();
     forged.signers.insert("snapshot".to_owned(), vec!["timestamp"]);
     forged.publish_holding(&["timestamp"]);

@@ -235,3 +235,104 @@ fn a_bound_that_a_thief_raised_falls_with_his_keys() {
     honest.publish_timestamp(listing, "new");
     assert!(device.sync(&honest).is_ok());
 }
+
+/// Whether a device whose clock is right takes, on this day, a timestamp that expired a moment ago by a
+/// server that says it is the day `lie`.
+fn takes(repo: &mut Repo, device: &mut Device, day: u64, lie: u64) -> bool {
+    device.clock = NOW + day * DAY;
+    repo.date = Some(NOW + lie * DAY);
+    repo.expires.insert("timestamp", device.clock - 1);
+    repo.timestamp += 1;
+    repo.publish_timestamp(meta(1, &repo.files["1.snapshot.json"]), "timestamp");
+    device.sync(repo).is_ok()
+}
+
+#[test]
+fn a_thief_who_lies_of_the_time_gains_half_a_month_and_once() {
+    // He has the timestamp's key, and so the snapshot of day 0 and no other; it expires on day 30.
+    let mut repo = Repo::new();
+    let mut device = Device::new(&repo);
+    for day in [0, 13, 29] {
+        device.clock = NOW + day * DAY;
+        repo.expires.insert("timestamp", device.clock + DAY);
+        repo.timestamp += 1;
+        repo.publish_timestamp(meta(1, &repo.files["1.snapshot.json"]), "timestamp");
+        device.sync(&repo).unwrap();
+    }
+    // No earlier than half a month before the last session that needed no belief,
+    for lie in [0, 1, 14] {
+        assert!(!takes(&mut repo, &mut device, 30, lie), "{lie}");
+    }
+    // and from there time goes on as fast as the device's clock, whatever else the thief says.
+    for day in 30..45 {
+        assert!(takes(&mut repo, &mut device, day, 15), "{day}");
+        assert!(!takes(&mut repo, &mut device, day, 14), "{day}");
+    }
+    for day in [45, 46, 60, 365, 500, 5000] {
+        for lie in [0, 14, 15, 16, 29, 30, day - 14, day - 1] {
+            assert!(!takes(&mut repo, &mut device, day, lie), "{day} {lie}");
+        }
+    }
+    // What the honest sign reaches it all the same, and without any belief.
+    repo.expires.clear();
+    for role in ["timestamp", "snapshot", "targets", "role"] {
+        repo.expires.insert(role, device.clock + DAY);
+    }
+    repo.next_root(|root| root.common.expires = at(NOW + 6000 * DAY), &["root"]);
+    repo.targets.common.version = 2;
+    repo.role("production-rollout", &[]).common.version = 2;
+    repo.publish();
+    device.sync(&repo).unwrap();
+    assert!(!device.kept.contains_key("believed"));
+}
+
+#[test]
+fn a_server_that_brings_stale_timestamps_slowly_does_not_slow_time_down() {
+    // One an hour, each good for half a month; everything else is good for longer than this takes.
+    let mut repo = Repo::new();
+    for role in ["snapshot", "targets", "role"] {
+        repo.expires.insert(role, NOW + 250 * DAY);
+    }
+    repo.publish();
+    let mut device = Device::new(&repo);
+    let mut by_hour = Vec::new();
+    for hour in 0..100 {
+        repo.timestamp += 1;
+        repo.signed_at = NOW + hour * 3600;
+        repo.expires.insert("timestamp", repo.signed_at + 14 * DAY);
+        repo.publish_timestamp(meta(2, &repo.files["2.snapshot.json"]), "timestamp");
+        by_hour.push((repo.signed_at, repo.clone()));
+    }
+    device.sync(&by_hour[0].1).unwrap();
+    // Half a month later it serves them all the same, one a day.
+    let mut taken = Vec::new();
+    for (day, (signed_at, mut served)) in (15..).zip(by_hour.into_iter().skip(1)) {
+        device.clock = NOW + day * DAY;
+        for later in [0, 1, 5, 10, 13] {
+            served.date = Some(signed_at + later * DAY);
+            if device.sync(&served).is_ok() {
+                taken.push(day);
+                break;
+            }
+        }
+    }
+    assert_eq!(taken, (15..=29).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_clock_that_goes_back_is_believed_again_and_so_is_a_server_after_it() {
+    let (mut repo, mut device) = acquainted();
+    for (clock, real) in [(900, 0), (300, 1), (310, 11), (299, 12)] {
+        repo.signed_at = NOW + real * DAY;
+        repo.date = Some(repo.signed_at);
+        repo.publish();
+        device.clock = NOW + clock * DAY;
+        assert!(device.sync(&repo).is_ok(), "{clock}");
+    }
+    // One that jumps ahead once more meanwhile is not told from a lie.
+    repo.publish();
+    device.clock = NOW + 800 * DAY;
+    assert_eq!(device.refusal(&repo).1, TrustKind::Expired);
+    device.clock = NOW + 12 * DAY;
+    assert!(device.sync(&repo).is_ok());
+}
