@@ -87,8 +87,9 @@ impl Updater {
             policies::forget(&**self.store.disk())?;
         }
         let policy_is = self.take_policy(session, channel).map_err(unknown_channel)?;
-        self.take_other_policies(session, channel)?;
+        let others = self.take_other_policies(session, channel);
         self.tell(&Event::Policy)?;
+        others?;
 
         let rollout = session.target(&channel.rollout_path(), limits::ROLE)?;
         let mut rollout = Rollout::parse(&rollout, app, channel)?;
@@ -130,23 +131,31 @@ impl Updater {
     }
 
     /// A device that changed channels may still run a release of the old one: what its signers
-    /// revoke there must reach it. A channel that is gone or broken is no reason to stop.
+    /// revoke there must reach it. A channel that is gone or broken, as is signed, is no reason to
+    /// stop; a server that does not bring what is signed may keep a revocation back.
     fn take_other_policies(&self, session: &mut Session<'_>, followed: &Channel) -> Result<()> {
         let holdings = self.with_context(|context| self.store.holdings(context))?;
         let mut others: Vec<_> =
             holdings.bundles.into_iter().map(|(_, manifest)| manifest.channel).collect();
         others.sort();
         others.dedup();
+        let mut outcome = Ok(());
         for channel in others.iter().filter(|channel| *channel != followed) {
-            match self.take_policy(session, channel) {
-                Ok(_) => {}
-                Err(error @ (Error::Trust(_) | Error::Document { .. })) => {
-                    log::warn!("the policy of {channel} stays as it was: {error}");
-                }
-                Err(error) => return Err(error),
+            let Err(error) = self.take_policy(session, channel) else { continue };
+            log::warn!("the policy of {channel} stays as it was: {error}");
+            let signed = match &error {
+                Error::Trust(error) => !matches!(
+                    error.kind,
+                    TrustKind::Missing | TrustKind::HashMismatch | TrustKind::TooLarge
+                ),
+                error => matches!(error, Error::Document { .. }),
+            };
+            // The others' may have come.
+            if !signed {
+                outcome = Err(error);
             }
         }
-        Ok(())
+        outcome
     }
 
     /// What the device is heading for, as an offer would name it.

@@ -5,9 +5,9 @@ use std::fs;
 use farad::updater::Status;
 use serde_json::json;
 
-use crate::forge::{Forge, key_id};
+use crate::forge::{DAY, Forge, NOW, key_id, time};
 use crate::phone::Phone;
-use crate::site::Site;
+use crate::site::{Answer, Site};
 
 #[test]
 fn a_change_of_channels_brings_the_other_floor_and_no_other_channels_releases() {
@@ -120,4 +120,83 @@ fn a_policy_of_another_channel_that_cannot_be_read_allows_nothing() {
     fs::remove_dir(&file).unwrap();
     fs::write(&file, policy).unwrap();
     assert_eq!(phone.shows(), "builtin");
+}
+
+/// A phone that left production for beta, where nothing is offered, and runs production's release.
+fn moved_to_beta(forge: &mut Forge) -> (Site, Phone) {
+    let site = Site::new(forge);
+    let mut phone = Phone::running(forge, &site);
+    phone.config.allowed_channels = vec!["beta".parse().unwrap()];
+    phone.updater().set_channel(Some(&"beta".parse().unwrap())).unwrap();
+    forge.rollout("beta", &[]);
+    forge.publish();
+    site.serve(forge);
+    phone.sync().unwrap();
+    assert_eq!(phone.shows(), "1.0.0");
+    (site, phone)
+}
+
+#[test]
+fn a_policy_that_is_kept_from_a_phone_is_missed_whichever_channel_it_is_of() {
+    let mut forge = Forge::new();
+    let (site, phone) = moved_to_beta(&mut forge);
+    // Production revokes what the phone runs; the host would rather it did not hear of it.
+    forge.policy("production", 0, &[1]);
+    let listed = &forge.roles["production-releases"]["targets"]["production/policy.json"];
+    let digest = listed["hashes"]["sha256"].as_str().unwrap().to_owned();
+    let policy = format!("targets/production/{digest}.policy.json");
+    let mut changed = forge.files[&policy].clone();
+    changed[9] ^= 1;
+    let longer = [&changed[..], b" "].concat();
+    let instead = [
+        (Some(&policy), None, "missing"),
+        (Some(&policy), Some(Answer::File(changed)), "hash-mismatch"),
+        (Some(&policy), Some(Answer::Whole(longer)), "too-large"),
+        (Some(&policy), Some(Answer::Nothing), "network"),
+        // The role's own file.
+        (None, None, "missing"),
+    ];
+    for (floor, (path, answer, code)) in (1..).zip(instead) {
+        forge.policy("beta", floor, &[]);
+        forge.publish();
+        site.serve(&forge);
+        let version = &forge.roles["production-releases"]["version"];
+        let role = format!("metadata/{version}.production-releases.json");
+        let path = path.unwrap_or(&role);
+        match answer {
+            Some(answer) => site.answer(path, answer),
+            None => site.remove(path),
+        }
+        assert_eq!(phone.sync().unwrap_err().code(), code, "{floor}");
+        // The followed channel's own acts all the same.
+        let beta = fs::read_to_string(phone.storage().join("policies/beta")).unwrap();
+        assert!(beta.contains(&format!("\"floor\":{floor}")), "{beta}");
+        assert_eq!(phone.shows(), "1.0.0");
+    }
+    // Another mirror has it.
+    let (honest, mut phone) = (Site::new(&forge), phone);
+    phone.mirrors = vec![honest.url()];
+    phone.sync().unwrap();
+    assert_eq!(phone.shows(), "builtin");
+}
+
+#[test]
+fn a_channel_that_was_left_and_is_given_up_by_its_signers_stops_nobody() {
+    let mut forge = Forge::new();
+    let (site, phone) = moved_to_beta(&mut forge);
+    forge.role("production-releases")["expires"] = json!(time(NOW - DAY));
+    forge.publish();
+    site.serve(&forge);
+    phone.sync().unwrap();
+    forge.role("production-releases")["expires"] = json!(time(NOW + DAY));
+    forge.put("production-releases", "production/policy.json", b"no policy");
+    forge.publish();
+    site.serve(&forge);
+    phone.sync().unwrap();
+    let roles = forge.role("targets")["delegations"]["roles"].as_array_mut().unwrap();
+    roles.retain(|role| !role["name"].as_str().unwrap().starts_with("production"));
+    forge.publish();
+    site.serve(&forge);
+    phone.sync().unwrap();
+    assert_eq!(phone.shows(), "1.0.0");
 }
