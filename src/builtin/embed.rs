@@ -81,7 +81,7 @@ impl Embed {
     /// The channel's policy of the day the app was built.
     #[must_use]
     pub fn parsed_policy(&self) -> Option<Policy> {
-        Policy::parse(self.policy.as_ref()?.as_bytes(), &self.app, &self.channel).ok()
+        Policy::heed(self.policy.as_ref()?.as_bytes(), &self.app, &self.channel).ok()
     }
 
     /// The metadata as kept names and bytes.

@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 
 pub use bucket::{allow_hash, bucket};
 pub use choose::{Choice, Device, Running, Verdict, choose};
-pub use policy::{BuiltIn, Policy};
+#[cfg(feature = "publish")]
+pub use policy::BuiltIn;
+pub use policy::Policy;
 
 use crate::digest::Digest;
 use crate::error::{Error, Result, wrong_repository};

@@ -3,10 +3,13 @@
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "publish")]
 use crate::digest::Digest;
 use crate::error::{Error, Result, wrong_repository};
 use crate::id::{AppId, Channel};
-use crate::release::{Blob, SCHEMA};
+#[cfg(feature = "publish")]
+use crate::release::Blob;
+use crate::release::SCHEMA;
 use crate::{json, limits};
 
 /// What may run in a channel.
@@ -28,11 +31,13 @@ pub struct Policy {
     #[serde(default)]
     pub revoked: Vec<u64>,
     /// Releases that ship inside a native app: their blobs stay, and patches start from them.
+    #[cfg(feature = "publish")]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub builtins: Vec<BuiltIn>,
 }
 
 /// A release that was built into a native app with `farad embed`.
+#[cfg(feature = "publish")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BuiltIn {
     /// Its sequence.
@@ -58,18 +63,45 @@ impl Policy {
             requires: Vec::new(),
             floor: 0,
             revoked: Vec::new(),
+            #[cfg(feature = "publish")]
             builtins: Vec::new(),
         }
     }
 
-    /// Reads the verified bytes of a policy for `app` and `channel`.
+    /// Reads the verified bytes of a policy for `app` and `channel`, all of it, as writers must.
     ///
     /// # Errors
     /// [`Error::Document`] where it breaks the format or was made for something else.
+    #[cfg(feature = "publish")]
     pub fn parse(bytes: &[u8], app: &AppId, channel: &Channel) -> Result<Self> {
+        Self::read(
+            json::parse(bytes).map_err(|error| Error::document("policy", error))?,
+            app,
+            channel,
+        )
+    }
+
+    /// Reads what of it binds a device. Of a policy that requires what is not known that can be read too:
+    /// what it forbids has one shape for ever, and the rest is none of a device's business.
+    ///
+    /// # Errors
+    /// [`Error::Document`] where it breaks the format or was made for something else.
+    pub fn heed(bytes: &[u8], app: &AppId, channel: &Channel) -> Result<Self> {
+        let policy = json::parse(bytes).map_err(|error| Error::document("policy", error))?;
+        // Without `publish` the field is unknown anyway.
+        #[cfg(feature = "publish")]
+        let policy = {
+            let mut policy = policy;
+            policy.as_object_mut().and_then(|fields| fields.remove("builtins"));
+            policy
+        };
+        Self::read(policy, app, channel)
+    }
+
+    fn read(policy: serde_json::Value, app: &AppId, channel: &Channel) -> Result<Self> {
         let refuse = |detail: &str| Err(Error::document("policy", detail));
         let policy: Self =
-            json::parse_as(bytes).map_err(|error| Error::document("policy", error))?;
+            serde_json::from_value(policy).map_err(|error| Error::document("policy", error))?;
         if policy.schema != SCHEMA {
             return refuse("of another schema");
         }

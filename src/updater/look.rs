@@ -11,7 +11,7 @@ use crate::error::{Error, Result, TrustKind};
 use crate::id::{BundleId, Channel};
 use crate::limits;
 use crate::release::{Manifest, requires, unsupported};
-use crate::rollout::{Choice, Device, Offered, Policy, Rollout, Running, Verdict, choose};
+use crate::rollout::{Choice, Device, Offer, Offered, Policy, Rollout, Running, Verdict, choose};
 use crate::seal::ContentKey;
 use crate::store::Holdings;
 use crate::trust::{Order, Session, Setting, with_session};
@@ -19,7 +19,8 @@ use crate::trust::{Order, Session, Setting, with_session};
 /// What looking found.
 pub(super) struct Seen {
     pub(super) choice: Choice,
-    pub(super) rollout: Rollout,
+    /// What is offered, in order.
+    pub(super) offers: Vec<Offer>,
     /// The releases that were judged and are not on the device, by sequence, refused ones too.
     pub(super) candidates: BTreeMap<u64, Candidate>,
     /// What the device has, or will have at the next start.
@@ -92,8 +93,19 @@ impl Updater {
         others?;
 
         let rollout = session.target(&channel.rollout_path(), limits::ROLE)?;
+        let holdings = self.with_context(|context| self.store.holdings(context))?;
+        let mut seen = Seen {
+            choice: Choice::NotOffered,
+            offers: Vec::new(),
+            candidates: BTreeMap::new(),
+            heading: holdings.record.heading(),
+            unsupported: unsupported(&policy_is.requires).is_some()
+                || unsupported(&requires(&rollout, "rollout")?).is_some(),
+        };
+        if seen.unsupported {
+            return Ok(seen);
+        }
         let mut rollout = Rollout::parse(&rollout, app, channel)?;
-        let blind = unsupported(&policy_is.requires).or(unsupported(&rollout.requires)).is_some();
         // The release that is built in needs no download and no trial.
         if let Some(embed) = self.embed_in(channel) {
             for offer in &mut rollout.offers {
@@ -104,25 +116,19 @@ impl Updater {
                 }
             }
         }
-        let holdings = self.with_context(|context| self.store.holdings(context))?;
         let install = self.store.install_id(&*self.random)?;
         let device = Device { install: &install, heading: self.heading(&holdings, channel) };
-        let mut candidates = BTreeMap::new();
-        let choice = if blind {
-            Choice::NotOffered
-        } else {
-            choose(&rollout, &device, |offered| {
-                self.judge(offered, session, &policy_is, &holdings, &mut candidates)
-            })?
-        };
-        let heading = holdings.record.heading();
-        Ok(Seen { choice, rollout, candidates, heading, unsupported: blind })
+        seen.choice = choose(&rollout, &device, |offered| {
+            self.judge(offered, session, &policy_is, &holdings, &mut seen.candidates)
+        })?;
+        seen.offers = rollout.offers;
+        Ok(seen)
     }
 
     /// Verifies the policy of `channel` and keeps it for starts. Returned is what starts go by.
     fn take_policy(&self, session: &mut Session<'_>, channel: &Channel) -> Result<Policy> {
         let bytes = session.target(&channel.policy_path(), limits::ROLE)?;
-        let policy = Policy::parse(&bytes, &self.config.app, channel)?;
+        let policy = Policy::heed(&bytes, &self.config.app, channel)?;
         policies::save(&**self.store.disk(), channel, &bytes)?;
         Ok(match self.embedded_policy(channel) {
             Some(embedded) => policy.and(&embedded),

@@ -33,7 +33,7 @@ pub(crate) fn load(disk: &dyn Disk, app: &AppId, channel: &Channel) -> Result<Op
         log::warn!("the kept policy of {channel} is damaged; the next check brings it back");
         return Ok(None);
     };
-    Ok(Policy::parse(bytes, app, channel).ok())
+    Ok(Policy::heed(bytes, app, channel).ok())
 }
 
 /// Keeps the bytes of a verified policy. Durable when it returns; syncs, but writes nothing, where

@@ -217,7 +217,7 @@ impl Updater {
                 ((told == status).then_some(at), told)
             }
         };
-        let offer = at.and_then(|at| seen.rollout.offers.get(at));
+        let offer = at.and_then(|at| seen.offers.get(at));
         let fetched = |id: &BundleId| {
             let mut judged = seen.candidates.values();
             judged.find(|candidate| bundle_id(&candidate.bytes) == *id).map(|c| c.manifest.clone())
@@ -257,7 +257,7 @@ impl Updater {
 
     fn chosen(&self, seen: &Seen) -> Which {
         let offer = match seen.choice {
-            Choice::Take(at) => seen.rollout.offers.get(at),
+            Choice::Take(at) => seen.offers.get(at),
             _ => None,
         };
         match offer.map(|offer| offer.release) {

@@ -2,10 +2,11 @@
 
 use std::fs;
 
+use farad::json;
 use farad::updater::Status;
 use serde_json::json;
 
-use crate::forge::{DAY, Forge, NOW, key_id, time};
+use crate::forge::{APP, DAY, Forge, NOW, key_id, time};
 use crate::phone::Phone;
 use crate::site::{Answer, Site};
 
@@ -199,4 +200,33 @@ fn a_channel_that_was_left_and_is_given_up_by_its_signers_stops_nobody() {
     site.serve(&forge);
     phone.sync().unwrap();
     assert_eq!(phone.shows(), "1.0.0");
+}
+
+#[test]
+fn a_rollout_or_policy_that_announces_another_shape_is_unsupported_and_what_it_forbids_is_forbidden()
+ {
+    let later = |what: serde_json::Value| {
+        let mut document =
+            json!({ "schema": 1, "app": APP, "channel": "production", "requires": ["later"] });
+        document.as_object_mut().unwrap().extend(what.as_object().unwrap().clone());
+        json::compact(&document).unwrap()
+    };
+    let mut forge = Forge::new();
+    let site = Site::new(&forge);
+    let phone = Phone::running(&forge, &site);
+    let rollout = later(json!({ "offers": { "first": "somehow" }, "paused": "until Monday" }));
+    forge.put("production-rollout", "production/rollout.json", &rollout);
+    forge.publish();
+    site.serve(&forge);
+    assert_eq!(phone.status(), Status::Unsupported);
+    assert_eq!(phone.shows(), "1.0.0");
+
+    let second = forge.release("production", 2, "1.1.0");
+    forge.rollout("production", &[second.offer()]);
+    let policy = later(json!({ "floor": 2, "revoked": [1], "builtins": { "4": "somehow" } }));
+    forge.put("production-releases", "production/policy.json", &policy);
+    forge.publish();
+    site.serve(&forge);
+    assert_eq!(phone.status(), Status::Unsupported);
+    assert_eq!(phone.shows(), "builtin", "revoked all the same, and nothing new is taken");
 }
