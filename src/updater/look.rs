@@ -7,7 +7,7 @@ use super::ledger::Ledger;
 use super::remote::Remote;
 use super::{Updater, policies};
 use crate::boot::{Event, Which};
-use crate::error::{Error, Result, TrustKind};
+use crate::error::{Error, Result, TrustError, TrustKind};
 use crate::id::{BundleId, Channel};
 use crate::limits;
 use crate::release::{Manifest, requires, unsupported};
@@ -79,7 +79,7 @@ impl Updater {
                 _ => break,
             }
         }
-        outcome
+        outcome.map_err(unknown_channel)
     }
 
     fn look_once(&self, session: &mut Session<'_>) -> Result<Seen> {
@@ -87,7 +87,7 @@ impl Updater {
         if session.reset {
             policies::forget(&**self.store.disk())?;
         }
-        let policy_is = self.take_policy(session, channel).map_err(unknown_channel)?;
+        let policy_is = self.take_policy(session, channel)?;
         let others = self.take_other_policies(session, channel);
         self.tell(&Event::Policy)?;
         others?;
@@ -254,11 +254,15 @@ impl Updater {
 
 /// A channel without a policy is one that the repository does not have.
 fn unknown_channel(error: Error) -> Error {
-    match error {
-        Error::Trust(error) if error.kind == TrustKind::TargetNotFound => {
-            let channel = error.role.split('/').next().unwrap_or_default();
-            Error::Config(format!("the repository has no channel {channel:?}"))
+    match &error {
+        Error::Trust(TrustError { role, kind: TrustKind::TargetNotFound, .. }) => {
+            match role.strip_suffix("/policy.json") {
+                Some(channel) => {
+                    Error::Config(format!("the repository has no channel {channel:?}"))
+                }
+                None => error,
+            }
         }
-        error => error,
+        _ => error,
     }
 }

@@ -230,3 +230,22 @@ fn a_rollout_or_policy_that_announces_another_shape_is_unsupported_and_what_it_f
     assert_eq!(phone.status(), Status::Unsupported);
     assert_eq!(phone.shows(), "builtin", "revoked all the same, and nothing new is taken");
 }
+
+#[test]
+fn a_mirror_from_before_the_channel_existed_is_no_reason_to_give_up() {
+    let mut forge = Forge::new();
+    let delegations = forge.role("targets")["delegations"].clone();
+    let roles = forge.role("targets")["delegations"]["roles"].as_array_mut().unwrap();
+    roles.retain(|role| !role["name"].as_str().unwrap().starts_with("beta"));
+    forge.publish();
+    let stale = Site::new(&forge);
+    let mut phone = Phone::new(&forge, &stale);
+    phone.config.channel = "beta".parse().unwrap();
+    assert_eq!(phone.refused(), "config-invalid");
+    forge.role("targets")["delegations"] = delegations;
+    forge.publish();
+    let fresh = Site::new(&forge);
+    phone.mirrors = vec![fresh.url()];
+    phone.sync().unwrap();
+    assert_eq!(phone.shows(), "1.0.0-beta");
+}
