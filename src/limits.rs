@@ -26,6 +26,9 @@ pub const WINDOW_LOG: u32 = 23;
 pub const PATCHES: usize = 64;
 /// One group of a patch, all that is held at once: names, parts of old files, frame, new bytes.
 pub const GROUP: u64 = 24 << 20;
+/// Parts of old files that all groups of a patch draw on. Its groups, and the files that it adds, are no
+/// more than [`FILES`].
+pub const PARTS: usize = 200_000;
 /// Roots in a row that one refresh follows.
 pub const ROOT_ROTATIONS: u64 = 256;
 /// Delegated roles that one search visits.

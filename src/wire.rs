@@ -5,7 +5,7 @@
 //! one is zigzag (0, −1, 1, −2, …); positions are signed differences to the successor of the one
 //! before. Every count is held against what is left to read before anything is made room for.
 
-use std::io::Read;
+use std::io::{self, ErrorKind, Read};
 
 use crate::error::{Error, Result};
 
@@ -28,13 +28,10 @@ impl<'a> Reader<'a> {
         number(&mut self.left, self.what)
     }
 
-    /// How many of something follow; each takes at least a byte.
-    pub(crate) fn count(&mut self) -> Result<usize> {
+    /// How many of something follow, at most so many; each takes at least a byte.
+    pub(crate) fn count(&mut self, most: usize) -> Result<usize> {
         let count = self.number()?;
-        usize::try_from(count)
-            .ok()
-            .filter(|count| *count <= self.left.len())
-            .ok_or_else(|| cut(self.what))
+        within(self.what, count, most.min(self.left.len()))
     }
 
     pub(crate) fn numbers(&mut self, count: usize) -> Result<Vec<u64>> {
@@ -71,10 +68,16 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// A count that is held against its limit.
+pub(crate) fn within(what: &str, count: u64, most: usize) -> Result<usize> {
+    let count = usize::try_from(count).ok().filter(|count| *count <= most);
+    count.ok_or_else(|| Error::document(what, "a count is out of bounds"))
+}
+
 /// One byte.
 pub(crate) fn byte(reader: &mut (impl Read + ?Sized), what: &str) -> Result<u8> {
     let mut byte = [0];
-    reader.read_exact(&mut byte).map_err(|_| cut(what))?;
+    reader.read_exact(&mut byte).map_err(|error| failed(error, what))?;
     let [byte] = byte;
     Ok(byte)
 }
@@ -99,8 +102,18 @@ pub(crate) fn number(reader: &mut (impl Read + ?Sized), what: &str) -> Result<u6
 /// Exactly `length` bytes; the caller knows that they are not too many.
 pub(crate) fn bytes(reader: &mut dyn Read, length: u64, what: &str) -> Result<Vec<u8>> {
     let mut bytes = vec![0; usize::try_from(length).map_err(|_| cut(what))?];
-    reader.read_exact(&mut bytes).map_err(|_| cut(what))?;
+    reader.read_exact(&mut bytes).map_err(|error| failed(error, what))?;
     Ok(bytes)
+}
+
+/// Bytes that end too early, or that are not sealed as they must be, are the document's fault; the rest
+/// is the disk's.
+pub(crate) fn failed(error: io::Error, what: &str) -> Error {
+    match error.kind() {
+        ErrorKind::UnexpectedEof => cut(what),
+        ErrorKind::InvalidData => Error::document(what, error),
+        _ => Error::storage(format!("reading the {what}"), error),
+    }
 }
 
 fn cut(what: &str) -> Error {

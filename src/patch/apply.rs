@@ -48,12 +48,13 @@ impl<'a> Groups<'a> {
     ///
     /// # Errors
     /// [`crate::Error::Document`] where the patch is cut short or goes on after its last group;
-    /// those of `old`. A group that alone cannot be made is no error.
+    /// those of reading and of `old`. A group that alone cannot be made is no error.
     pub fn make(&mut self, old: &mut dyn Base) -> Result<Option<Made<'_>>> {
         let Some(group) = self.plan.groups.get(self.next) else {
             return match self.frames.read(&mut [0]) {
                 Ok(0) => Ok(None),
-                _ => Err(refuse("it goes on after its last group")),
+                Ok(_) => Err(refuse("it goes on after its last group")),
+                Err(error) => Err(wire::failed(error, WHAT)),
             };
         };
         self.next += 1;

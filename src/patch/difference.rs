@@ -7,6 +7,7 @@
 use super::{refuse, sum};
 use crate::digest::Digest;
 use crate::error::Result;
+use crate::limits;
 use crate::release::{File, Index};
 use crate::wire::Reader;
 
@@ -38,7 +39,7 @@ pub enum Content {
 impl Outline {
     pub(super) fn read(reader: &mut Reader<'_>, base: &Index) -> Result<Self> {
         let mut entries = read_kept(reader, base)?;
-        let count = reader.count()?;
+        let count = reader.count(limits::FILES)?;
         // The position after the last file stands for a path and a length of nothing.
         let like = reader.positions(count, base.files().len().saturating_add(1))?;
         let (front, back) = (reader.numbers(count)?, reader.numbers(count)?);
@@ -106,7 +107,8 @@ impl Outline {
 
 /// The files that stay: numbers of files that stay and go in turn, over all of the base's.
 fn read_kept(reader: &mut Reader<'_>, base: &Index) -> Result<Vec<(File, Content)>> {
-    let count = reader.count()?;
+    // None but the first is empty.
+    let count = reader.count(limits::FILES + 1)?;
     let runs = reader.numbers(count)?;
     if sum(runs.iter().copied()) != base.files().len() as u64 {
         return Err(refuse("it was made from another bundle"));

@@ -110,11 +110,11 @@ fn read_head(patch: &mut dyn Read) -> Result<Vec<u8>> {
 }
 
 fn read_groups(reader: &mut Reader<'_>, base: &Index) -> Result<Vec<Group>> {
-    let count = reader.count()?;
+    let count = reader.count(limits::FILES)?;
     let parts = reader.numbers(count)?;
     let lengths = reader.numbers(count)?;
     let frames = reader.numbers(count)?;
-    let all = usize::try_from(sum(parts.iter().copied())).map_err(|_| refuse("too many parts"))?;
+    let all = wire::within(WHAT, sum(parts.iter().copied()), limits::PARTS)?;
     let files = reader.positions(all, base.files().len())?;
     let (froms, taken) = (reader.numbers(all)?, reader.numbers(all)?);
     let mut places = files.into_iter().zip(froms).zip(taken).map(|((file, from), taken)| {

@@ -295,6 +295,73 @@ fn heads_that_lie_are_refused() {
 }
 
 #[test]
+fn more_of_anything_than_a_bundle_can_need_is_refused_before_room_is_made_for_it() {
+    let base = web(&[("a/b.js", b"12345"), ("c.js", b"678")]);
+    let because = |numbers: &[&[u64]], text: &[u8], rest: &[&[u64]]| {
+        let mut writer = Writer::default();
+        numbers.iter().copied().flatten().for_each(|number| writer.number(*number));
+        writer.0.extend_from_slice(text);
+        rest.iter().copied().flatten().for_each(|number| writer.number(*number));
+        let read = Plan::read(&mut &with_head(&writer.0)[..], &index(&base));
+        read.err().map_or("taken".to_owned(), |error| error.to_string())
+    };
+    let most = limits::FILES as u64;
+    let many = |count: u64, number: u64| vec![number; usize::try_from(count).unwrap()];
+    let too_many = "patch: a count is out of bounds";
+    // Runs: of none but the two files that there are.
+    let runs = |count: u64| because(&[&[count, 2], &many(count - 1, 0), &[0]], b"", &[&[0]]);
+    assert_eq!((runs(most + 1), runs(most + 2)), ("taken".to_owned(), too_many.to_owned()));
+    // Added files: as many as there are bytes in the head, and each column of them.
+    let added = because(&[&[1, 2, 1_600_000], &many(5 * 1_600_000, 0)], b"", &[&[0]]);
+    assert_eq!(added, too_many);
+    // Groups of a byte each; one file of as many bytes.
+    let one = |length: u64| [1, 2, 1, 4, 0, 0, 3, 0, 2 * length];
+    let groups = |count: u64| {
+        let columns = [&many(count, 0)[..], &many(count, 1), &many(count, 9)];
+        because(&[&one(count)], b"new", &[&[count], columns[0], columns[1], columns[2]])
+    };
+    assert_eq!((groups(most), groups(most + 1)), ("taken".to_owned(), too_many.to_owned()));
+    // Parts of the first file, all of one group.
+    let parts = |count: u64| {
+        // The first file, and again: one less than the one after it.
+        let files = [&[0][..], &many(count - 1, 1)].concat();
+        let rest: [&[u64]; 4] = [&[1, count, 1, 9], &files, &many(count, 0), &many(count, 1)];
+        because(&[&one(1)], b"new", &rest)
+    };
+    let most = limits::PARTS as u64;
+    assert_eq!((parts(most), parts(most + 1)), ("taken".to_owned(), too_many.to_owned()));
+}
+
+/// Reads what there is, and then the disk fails.
+struct Failing<'a>(&'a [u8]);
+
+impl Read for Failing<'_> {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        match self.0.read(out)? {
+            0 if !out.is_empty() => Err(std::io::Error::from_raw_os_error(5)),
+            count => Ok(count),
+        }
+    }
+}
+
+#[test]
+fn a_disk_that_fails_is_no_fault_of_the_patch() {
+    let (old, new) = (web(&[("a", b"1")]), web(&[("a", b"2")]));
+    let whole = patch(&old, &new);
+    let base = index(&old);
+    let apply = |patch: &mut dyn Read| {
+        let plan = Plan::read(patch, &base)?;
+        let mut groups = Groups::new(&plan, &base, patch);
+        while groups.make(&mut Memory(&old))?.is_some() {}
+        Ok::<_, Error>(())
+    };
+    for end in 0..=whole.len() {
+        assert_eq!(apply(&mut Failing(&whole[..end])).unwrap_err().code(), "storage", "{end}");
+        assert_eq!(apply(&mut &whole[..end]).is_ok(), end == whole.len());
+    }
+}
+
+#[test]
 fn other_algorithms_long_heads_and_bombs_are_refused() {
     let base = web(&[("a", b"1")]);
     let whole = patch(&base, &web(&[("a", b"2")]));

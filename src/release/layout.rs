@@ -105,11 +105,11 @@ impl Layout {
         }
         let mut reader = Reader::new(WHAT, bytes);
         let filler = reader.number()?;
-        let count = reader.count()?;
+        let count = reader.count(limits::FILES)?;
         let codings = reader.numbers(count)?;
         let (held, lengths) = (reader.numbers(count)?, reader.numbers(count)?);
         let all = held.iter().fold(0, |sum: u64, held| sum.saturating_add(*held));
-        let all = usize::try_from(all).map_err(|_| refuse("too many contents"))?;
+        let all = wire::within(WHAT, all, limits::FILES)?;
         let mut files = reader.positions(all, index.files().len())?.into_iter();
         let mut frames = Vec::new();
         for ((coding, held), length) in codings.into_iter().zip(held).zip(lengths) {
