@@ -2,7 +2,7 @@
 //!
 //! Enters: verified bytes of `<channel>/rollout.json` and `<channel>/policy.json`, and facts about
 //! this device. Leaves: the release to take, or why none. The choice is made on the device, so
-//! every device asks for the same cacheable files and no identifier leaves it.
+//! every device asks for the same cacheable files and sends no identifier of its own.
 
 mod bucket;
 mod choose;
