@@ -63,12 +63,13 @@ pub struct Circumstances {
 pub struct BuiltinFacts {
     /// Its sequence in the channel that is followed, if it is a release of that channel.
     pub sequence: Option<u64>,
-    /// A policy forbids it.
+    /// What the policies say: that of its own channel and, where another one is followed, the stricter
+    /// of the two.
     pub standing: Standing,
 }
 
-/// What a channel's policy says of a bundle.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a channel's policy says of a bundle, the stricter the greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Standing {
     /// It may run.
     Allowed,

@@ -77,6 +77,8 @@ pub struct Holdings {
     pub blocked: Vec<(BundleId, Option<Tombstone>)>,
     /// What would run if nothing were on trial.
     pub stable: Stable,
+    /// What the policies say of the built-in bundle.
+    pub builtin: Standing,
 }
 
 /// A bundle that is being made; dropping it leaves a stray that the next collection removes.
@@ -332,8 +334,10 @@ impl Store {
             }
         }
         let blocked = marks::blocked(&*self.disk).map_err(reading)?;
-        let stable = self.with_facts(context, |facts| Ok(Stable::of(&record, facts)))?;
-        Ok(Holdings { record, bundles: found, blocked, stable })
+        let (stable, builtin) = self.with_facts(context, |facts| {
+            Ok((Stable::of(&record, facts), facts.builtin.standing))
+        })?;
+        Ok(Holdings { record, bundles: found, blocked, stable, builtin })
     }
 
     /// Replaces a small file of somebody else's in the store's folder, under the lock: a collection takes
@@ -385,7 +389,7 @@ impl Store {
             let Some(manifest) = bundles::manifest(disk, &id).map_err(reading)? else { continue };
             let launches = marks::launches(disk, &id).map_err(reading)?;
             let facts = BundleFacts {
-                standing: standing(context, &manifest.channel, Some(manifest.sequence))?,
+                standing: standing(context, &manifest.channel, manifest.sequence)?,
                 native_fits: manifest.native.covers(&context.native.native),
                 launches: launches.count,
                 excused: launches.excused,
@@ -396,15 +400,19 @@ impl Store {
             };
             found.insert(id, facts);
         }
-        let sequence = context.builtin.as_ref().filter(|(channel, _)| *channel == context.channel);
-        let sequence = sequence.map(|(_, sequence)| *sequence);
+        let mut builtin = BuiltinFacts { sequence: None, standing: Standing::Allowed };
+        if let Some((channel, sequence)) = &context.builtin {
+            builtin.standing = standing(context, channel, *sequence)?;
+            builtin.sequence = (*channel == context.channel).then_some(*sequence);
+        }
+        if builtin.sequence.is_none() {
+            // In a channel that it is no release of it is the lowest.
+            builtin.standing = builtin.standing.max(standing(context, &context.channel, 0)?);
+        }
         let facts = Facts {
             native: context.native.clone(),
             channel: context.channel.clone(),
-            builtin: BuiltinFacts {
-                sequence,
-                standing: standing(context, &context.channel, sequence)?,
-            },
+            builtin,
             bundles: found,
             max_attempts: context.max_attempts,
             token: context.token.clone(),
@@ -480,11 +488,9 @@ fn fresh_record(context: &Context<'_>) -> Record {
     Record::new(context.native.clone(), context.channel.clone())
 }
 
-/// What the policy of `channel` says of a release there; a built-in bundle without a sequence is
-/// taken for the lowest.
-fn standing(context: &Context<'_>, channel: &Channel, sequence: Option<u64>) -> Result<Standing> {
+/// What the policy of `channel` says of a release there.
+fn standing(context: &Context<'_>, channel: &Channel, sequence: u64) -> Result<Standing> {
     let policy = (context.policy)(channel)?;
-    let sequence = sequence.unwrap_or(0);
     if policy.as_ref().is_some_and(|policy| policy.revokes(sequence)) {
         return Ok(Standing::Revoked);
     }

@@ -6,7 +6,7 @@ use super::keep::DiskKeep;
 use super::ledger::Ledger;
 use super::remote::Remote;
 use super::{Updater, policies};
-use crate::boot::{Event, Which};
+use crate::boot::{Event, Standing, Which};
 use crate::error::{Error, Result, TrustError, TrustKind};
 use crate::id::{BundleId, Channel};
 use crate::limits;
@@ -143,6 +143,8 @@ impl Updater {
         let holdings = self.with_context(|context| self.store.holdings(context))?;
         let mut others: Vec<_> =
             holdings.bundles.into_iter().map(|(_, manifest)| manifest.channel).collect();
+        // So may the one that the app brought along.
+        others.extend(self.embed.as_ref().map(|embed| embed.channel.clone()));
         others.sort();
         others.dedup();
         let mut outcome = Ok(());
@@ -190,14 +192,16 @@ impl Updater {
     ) -> Result<Verdict> {
         let (app, channel) = (&self.config.app, &policy.channel);
         let embedded = self.embed_in(channel).map_or(0, |embed| embed.sequence);
-        let (sequence, digest) = match offered {
-            Offered::Builtin => (embedded, None),
-            Offered::Release { sequence, manifest } => (*sequence, Some(*manifest)),
+        let (sequence, digest) = match *offered {
+            Offered::Builtin if holdings.builtin == Standing::Allowed => {
+                return Ok(Verdict::Allowed);
+            }
+            Offered::Builtin => return Ok(Verdict::NotAllowed),
+            Offered::Release { sequence, manifest } => (sequence, manifest),
         };
         if policy.revokes(sequence) || sequence < policy.floor.max(embedded) {
             return Ok(Verdict::NotAllowed);
         }
-        let Some(digest) = digest else { return Ok(Verdict::Allowed) };
         let path = channel.release_path(sequence);
         let listed = match session.find(&path) {
             Ok(listed) => listed,

@@ -2,11 +2,12 @@
 
 use std::fs;
 
+use farad::boot::Which;
 use farad::json;
 use farad::updater::Status;
 use serde_json::json;
 
-use crate::forge::{APP, DAY, Forge, NOW, key_id, time};
+use crate::forge::{APP, DAY, Forge, NOW, key_id, offer, time};
 use crate::phone::Phone;
 use crate::site::{Answer, Site};
 
@@ -248,4 +249,42 @@ fn a_mirror_from_before_the_channel_existed_is_no_reason_to_give_up() {
     phone.mirrors = vec![fresh.url()];
     phone.sync().unwrap();
     assert_eq!(phone.shows(), "1.0.0-beta");
+}
+
+#[test]
+fn a_built_in_bundle_that_its_own_channel_revokes_is_not_allowed_in_another_one() {
+    let mut forge = Forge::new();
+    let fourth = forge.release("production", 4, "1.4.0");
+    forge.rollout("production", &[fourth.offer()]);
+    forge.publish();
+    let site = Site::new(&forge);
+    let embed = forge.embed(fourth, "1.4.0");
+    let mut phone = Phone::new(&forge, &site).with_builtin(&embed);
+    phone.config.allowed_channels = vec!["beta".parse().unwrap()];
+    phone.updater().set_channel(Some(&"beta".parse().unwrap())).unwrap();
+    phone.sync().unwrap();
+    assert_eq!(phone.shows(), "1.0.0-beta");
+    phone.updater().reset().unwrap();
+    assert_eq!(phone.shows(), "builtin");
+    phone.sync().unwrap();
+    assert_eq!(phone.shows(), "1.0.0-beta");
+    site.asked();
+    phone.sync().unwrap();
+    assert_eq!(site.asked().len(), 1, "the timestamp alone, while nothing is new in either channel");
+
+    // Nothing of production is on the phone but what the app brought along.
+    forge.policy("production", 0, &[4]);
+    forge.rollout("beta", &[offer(&json!("builtin"))]);
+    forge.publish();
+    site.serve(&forge);
+    assert_eq!(phone.status(), Status::NotOffered, "nor may beta offer it");
+    assert_eq!(phone.updater().reset().unwrap_err().code(), "not-allowed");
+    assert_eq!(phone.shows(), "1.0.0-beta");
+    // The last resort needs nobody's leave: what runs is revoked, too.
+    forge.policy("beta", 0, &[1]);
+    forge.publish();
+    site.serve(&forge);
+    phone.sync().unwrap();
+    let launched = phone.boot();
+    assert_eq!((launched.which, launched.below_floor), (Which::Builtin, true));
 }
