@@ -423,7 +423,7 @@ impl Store {
     }
 
     fn carry_out(&self, effects: &[Effect], record: &mut Record, facts: &Facts<'_>) -> Result<()> {
-        let disk = &*self.disk;
+        let (disk, mut written) = (&*self.disk, false);
         for effect in effects {
             let done = match effect {
                 Effect::ForgetNative => marks::forget_native(disk, &facts.native),
@@ -445,7 +445,15 @@ impl Store {
                     Ok(())
                 }
             };
-            done.map_err(|error| Error::storage(format!("{effect:?}"), error))?;
+            match (done, effect) {
+                // What was decided is durable. A start that finds them on what is confirmed, and every
+                // collection, forgets them again; on what is blocked they change nothing.
+                (Err(error), Effect::ForgetMarks(id)) if written => {
+                    log::warn!("marks of {id}: {error}");
+                }
+                (done, _) => done.map_err(|error| Error::storage(format!("{effect:?}"), error))?,
+            }
+            written |= *effect == Effect::Write;
         }
         Ok(())
     }

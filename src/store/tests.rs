@@ -292,3 +292,19 @@ fn a_sync_waits_for_a_collection_and_not_for_another_sync() {
         assert!(matches!(store.begin_sync(), Err(Error::Busy("sync"))));
     });
 }
+
+#[test]
+fn marks_that_cannot_be_forgotten_take_back_no_ready_and_the_next_start_forgets_them() {
+    let mut phone = Phone::new();
+    phone.boot();
+    phone.install(1).unwrap();
+    let token = phone.boot().token.unwrap();
+    let marks = format!("marks/{}", id(1));
+    phone.disk.pin(&marks);
+    let outcome = phone.run(|store, context| store.tell(context, &Event::Ready(token))).unwrap();
+    assert_eq!(outcome.record.confirmed, Which::Bundle(id(1)));
+    assert!(phone.disk.length(&marks).unwrap().is_some());
+    phone.disk.unpin();
+    assert_eq!(phone.boot().which, Which::Bundle(id(1)));
+    assert_eq!(phone.disk.length(&marks).unwrap(), None);
+}

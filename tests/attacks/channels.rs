@@ -270,7 +270,11 @@ fn a_built_in_bundle_that_its_own_channel_revokes_is_not_allowed_in_another_one(
     assert_eq!(phone.shows(), "1.0.0-beta");
     site.asked();
     phone.sync().unwrap();
-    assert_eq!(site.asked().len(), 1, "the timestamp alone, while nothing is new in either channel");
+    assert_eq!(
+        site.asked().len(),
+        1,
+        "the timestamp alone, while nothing is new in either channel"
+    );
 
     // Nothing of production is on the phone but what the app brought along.
     forge.policy("production", 0, &[4]);
