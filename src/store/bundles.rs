@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 
-use super::disk::{Disk, Held, TEMPORARY, is_bad_sector, read_small};
+use super::disk::{Disk, Held, TEMPORARY, holds, read_small, ready_folder, unless_damaged};
 use crate::digest::{Digest, Hasher};
 use crate::id::BundleId;
 use crate::limits;
@@ -34,17 +34,17 @@ pub(super) fn staging_files(id: &BundleId) -> String {
 
 /// Begins to stage `id`, from nothing.
 pub(super) fn begin(disk: &dyn Disk, id: &BundleId) -> io::Result<()> {
-    let staged = format!("{STAGING}/{id}");
-    if disk.length(STAGING)?.is_some() {
-        // Damage: a file where the folder was.
-        disk.remove_file(STAGING)?;
-    }
-    if let Err(error) = disk.remove_folder(&staged) {
-        // What cannot be removed can often be moved.
-        log::warn!("{staged}: {error}");
-        to_trash(disk, &staged)?;
-    }
+    ready_folder(disk, STAGING)?;
+    drop_folder(disk, &format!("{STAGING}/{id}"))?;
     disk.create_folder(&staging_files(id))
+}
+
+/// Removes a folder of which nothing is needed; what cannot be removed can often be moved.
+pub(crate) fn drop_folder(disk: &dyn Disk, folder: &str) -> io::Result<()> {
+    disk.remove_folder(folder).or_else(|error| {
+        log::warn!("{folder}: {error}");
+        to_trash(disk, folder)
+    })
 }
 
 /// Removes what was staged of `id`.
@@ -80,12 +80,12 @@ pub(super) fn commit(
     let marker = format!("farad-bundle 1\n{}\n", index.identity());
     write(disk, &format!("{staged}/committed"), marker.as_bytes())?;
     disk.sync_folder(&staged)?;
-    disk.create_folder(BUNDLES)?;
+    ready_folder(disk, BUNDLES)?;
     disk.sync_folder("")?;
     // A damaged bundle of the same id makes way; a sound one would not be staged again. Its lease
     // comes along: whoever shows the old files goes on to show the new ones.
     let committed = format!("{BUNDLES}/{id}");
-    if disk.length(&format!("{committed}/lease"))?.is_some() {
+    if has_lease(disk, id)? {
         disk.rename(&format!("{committed}/lease"), &format!("{staged}/lease"))?;
         disk.sync_folder(&staged)?;
     }
@@ -115,11 +115,11 @@ fn write(disk: &dyn Disk, path: &str, bytes: &[u8]) -> io::Result<()> {
 /// Moves a folder out of the way: a crash in between leaves only trash.
 fn clear(disk: &dyn Disk, folder: &str) -> io::Result<()> {
     let Some((parent, name)) = folder.rsplit_once('/') else { return Ok(()) };
-    if !disk.list(parent)?.iter().any(|entry| entry.name == name) {
+    if !holds(disk, parent, name)? {
         return Ok(());
     }
     match to_trash(disk, folder) {
-        Ok(_) => disk.sync_folder(parent),
+        Ok(()) => disk.sync_folder(parent),
         // A full disk may have no room for the move. Without its marker it is no bundle.
         Err(error) if error.kind() == io::ErrorKind::StorageFull => {
             disk.remove_file(&format!("{folder}/committed"))?;
@@ -131,18 +131,16 @@ fn clear(disk: &dyn Disk, folder: &str) -> io::Result<()> {
     }
 }
 
-/// Moves a folder to the trash and says where it is now.
-fn to_trash(disk: &dyn Disk, folder: &str) -> io::Result<String> {
+/// Moves a folder to the trash.
+fn to_trash(disk: &dyn Disk, folder: &str) -> io::Result<()> {
     let name = folder.rsplit_once('/').map_or(folder, |(_, name)| name);
-    disk.create_folder(TRASH)?;
+    ready_folder(disk, TRASH)?;
     let taken = disk.list(TRASH)?;
     let is_taken = |name: &str| taken.iter().any(|entry| entry.name == name);
     let others = (1..).map(|n: u64| format!("{name}.{n}"));
     let mut names = std::iter::once(name.to_owned()).chain(others);
     let free = names.find(|name| !is_taken(name)).unwrap_or_default();
-    let trash = format!("{TRASH}/{free}");
-    disk.rename(folder, &trash)?;
-    Ok(trash)
+    disk.rename(folder, &format!("{TRASH}/{free}"))
 }
 
 /// Ids of everything in `bundles/`, sound or not.
@@ -177,7 +175,14 @@ fn index_bytes(disk: &dyn Disk, id: &BundleId) -> io::Result<Option<Vec<u8>>> {
 /// Whether a bundle is complete and, as far as a start can tell, undamaged: marker, index, the
 /// entry file's digest, every file's length. The digests of the rest are for a re-hash, which leaves
 /// word of what it finds.
+///
+/// # Errors
+/// Where the storage as a whole cannot be read, as opposed to this bundle.
 pub(super) fn sound(disk: &dyn Disk, id: &BundleId) -> io::Result<bool> {
+    unless_damaged(looks_sound(disk, id))
+}
+
+fn looks_sound(disk: &dyn Disk, id: &BundleId) -> io::Result<bool> {
     let Some(index) = index_bytes(disk, id)? else { return Ok(false) };
     if disk.length(&damage(id))?.is_some() {
         return Ok(false);
@@ -213,14 +218,9 @@ pub(super) fn mark_damaged(disk: &dyn Disk, id: &BundleId) -> io::Result<()> {
 /// Where the storage as a whole cannot be read, as opposed to this file.
 pub(super) fn is_whole(disk: &dyn Disk, id: &BundleId, file: &File) -> io::Result<bool> {
     let path = format!("{}/{}", files_folder(id), file.path);
-    let read = disk.length(&path).and_then(|length| {
+    unless_damaged(disk.length(&path).and_then(|length| {
         Ok(length == Some(file.length) && digest_of(disk, &path)? == file.sha256)
-    });
-    match read {
-        // A sector of its own that cannot be read is damage; a phone that is locked is not.
-        Err(error) if is_bad_sector(&error) => Ok(false),
-        read => read,
-    }
+    }))
 }
 
 fn digest_of(disk: &dyn Disk, path: &str) -> io::Result<Digest> {
@@ -281,10 +281,15 @@ pub(super) fn empty_trash(disk: &dyn Disk) -> io::Result<()> {
     failed.map_or(Ok(()), Err)
 }
 
+/// Whether a lease can be asked for: not where damage took its file.
+fn has_lease(disk: &dyn Disk, id: &BundleId) -> io::Result<bool> {
+    unless_damaged(disk.length(&format!("{BUNDLES}/{id}/lease")).map(|length| length.is_some()))
+}
+
 fn clear_unless_shown(disk: &dyn Disk, id: &BundleId) -> io::Result<()> {
-    let lease = format!("{BUNDLES}/{id}/lease");
     // Without a lease file nobody can show it; taking the lock must not make one.
-    let held = disk.length(&lease)?.is_some().then(|| disk.lock(&lease, true)).transpose()?;
+    let lease = format!("{BUNDLES}/{id}/lease");
+    let held = has_lease(disk, id)?.then(|| disk.lock(&lease, true)).transpose()?;
     if matches!(held, Some(None)) {
         return Ok(());
     }

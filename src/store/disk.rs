@@ -11,8 +11,8 @@ use std::time::Duration;
 
 /// A disk.
 pub trait Disk: Send + Sync {
-    /// The whole file, or nothing if there is none. Longer than `limit` is an error, and so is one
-    /// whose sectors cannot be read any more (both `InvalidData`).
+    /// The whole file, or nothing if there is none. Longer than `limit` is an error, and so is one that
+    /// is damaged so that it cannot be read any more (both `InvalidData`).
     fn read(&self, path: &str, limit: u64) -> io::Result<Option<Vec<u8>>>;
     /// Opens a file for reading from its start.
     fn open(&self, path: &str) -> io::Result<Box<dyn Read + Send>> {
@@ -39,7 +39,7 @@ pub trait Disk: Send + Sync {
     /// Renames a file over a file, or a folder to a name that is free. Atomic; durable after
     /// [`Disk::sync_folder`] of the parents.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
-    /// Removes a file; none there is fine.
+    /// Removes a file, or the folder that some damage put in its place; none there is fine.
     fn remove_file(&self, path: &str) -> io::Result<()>;
     /// Removes a folder and all in it, not at once; none there is fine.
     fn remove_folder(&self, path: &str) -> io::Result<()>;
@@ -86,26 +86,56 @@ pub(crate) fn replace(disk: &dyn Disk, folder: &str, name: &str, bytes: &[u8]) -
     file.write_all(bytes)?;
     file.sync()?;
     drop(file);
-    disk.rename(&temporary, &at(name))?;
+    match disk.rename(&temporary, &at(name)) {
+        // Damage put a folder there.
+        Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
+            disk.remove_folder(&at(name))?;
+            disk.rename(&temporary, &at(name))?;
+        }
+        renamed => renamed?,
+    }
     disk.sync_folder(folder)
 }
 
-/// EIO, on every system that phones have.
-const INPUT_OUTPUT_ERROR: i32 = 5;
-
-/// Whether the storage has lost what was to be read, as opposed to not giving it out now.
-pub(crate) fn is_bad_sector(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(INPUT_OUTPUT_ERROR)
+/// Makes a folder; a file that damage put in its place makes way.
+pub(crate) fn ready_folder(disk: &dyn Disk, folder: &str) -> io::Result<()> {
+    if disk.length(folder)?.is_some() {
+        disk.remove_file(folder)?;
+    }
+    disk.create_folder(folder)
 }
 
-/// What [`Disk::read`] makes of an error: a sector that cannot be read is damage to what lay there,
-/// and no more; a phone that is locked says something else.
+/// Whether something of this name, sound or not, stands in a folder.
+pub(super) fn holds(disk: &dyn Disk, folder: &str, name: &str) -> io::Result<bool> {
+    Ok(disk.list(folder)?.iter().any(|entry| entry.name == name))
+}
+
+/// EIO, ENOTDIR, EISDIR, which are the same on every system that phones have; what Linux calls EBADMSG
+/// and EUCLEAN, and Apple's systems EBADMSG.
+const DAMAGE: [i32; 6] = [5, 20, 21, 74, 117, 94];
+
+/// Whether the storage has lost what was asked for, or has something else in its place, as opposed to
+/// not giving it out now.
+pub(crate) fn is_damage(error: &io::Error) -> bool {
+    error.raw_os_error().is_some_and(|number| DAMAGE.contains(&number))
+}
+
+/// What [`Disk::read`] makes of an error: what cannot be read is damage to what lay there, and no more;
+/// a phone that is locked says something else.
 pub(super) fn damage(error: io::Error) -> io::Error {
-    if is_bad_sector(&error) { io::Error::new(io::ErrorKind::InvalidData, error) } else { error }
+    if is_damage(&error) { io::Error::new(io::ErrorKind::InvalidData, error) } else { error }
 }
 
-/// A small file of ours, or nothing: one that is longer than ours can be, or whose sector cannot be
-/// read any more, is damaged, and as good as none.
+/// What is asked of something damaged does not hold.
+pub(super) fn unless_damaged(asked: io::Result<bool>) -> io::Result<bool> {
+    match asked {
+        Err(error) if is_damage(&error) => Ok(false),
+        asked => asked,
+    }
+}
+
+/// A small file of ours, or nothing: one that is longer than ours can be, or that cannot be read any
+/// more, is damaged, and as good as none.
 pub(crate) fn read_small(disk: &dyn Disk, path: &str, limit: u64) -> io::Result<Option<Vec<u8>>> {
     match disk.read(path, limit) {
         Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(None),

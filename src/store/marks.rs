@@ -9,7 +9,7 @@ use std::io::{self, Write};
 
 use serde::{Deserialize, Serialize};
 
-use super::disk::{Disk, replace};
+use super::disk::{Disk, holds, is_damage, ready_folder, replace};
 use crate::boot::{NativeIdentity, Reason};
 use crate::id::BundleId;
 use crate::json;
@@ -81,7 +81,7 @@ pub(super) fn sight(disk: &dyn Disk, id: &BundleId, away: bool) -> io::Result<()
 }
 
 fn append(disk: &dyn Disk, id: &BundleId, byte: u8) -> io::Result<()> {
-    ready_folder(disk, MARKS)?;
+    make_folder(disk, MARKS)?;
     let mut file = disk.append(&format!("{MARKS}/{id}"))?;
     file.write_all(&[byte])?;
     file.sync()?;
@@ -91,17 +91,26 @@ fn append(disk: &dyn Disk, id: &BundleId, byte: u8) -> io::Result<()> {
 
 /// Forgets the launches of `id`.
 pub(super) fn forget_marks(disk: &dyn Disk, id: &BundleId) -> io::Result<()> {
-    let path = format!("{MARKS}/{id}");
-    if disk.length(&path)?.is_none() {
-        return Ok(());
+    if holds(disk, MARKS, &id.to_string())? {
+        remove(disk, &format!("{MARKS}/{id}"))?;
+        disk.sync_folder(MARKS)?;
     }
-    disk.remove_file(&path)?;
-    disk.sync_folder(MARKS)
+    Ok(())
+}
+
+/// Removes a mark or a tombstone. One that damage keeps there counts on, for its bundle alone: what it
+/// may have said is read as the stricter thing.
+fn remove(disk: &dyn Disk, path: &str) -> io::Result<()> {
+    match disk.remove_file(path) {
+        Err(error) if is_damage(&error) => log::warn!("{path}: {error}"),
+        removed => removed?,
+    }
+    Ok(())
 }
 
 /// Blocks `id`; durable when it returns.
 pub(super) fn block(disk: &dyn Disk, id: &BundleId, tombstone: &Tombstone) -> io::Result<()> {
-    ready_folder(disk, BLOCKED)?;
+    make_folder(disk, BLOCKED)?;
     let bytes = json::compact(tombstone).map_err(io::Error::other)?;
     replace(disk, BLOCKED, &id.to_string(), &bytes)
 }
@@ -121,17 +130,16 @@ pub(super) fn blocked(disk: &dyn Disk) -> io::Result<Vec<(BundleId, Option<Tombs
 pub(super) fn forget_native(disk: &dyn Disk, native: &NativeIdentity) -> io::Result<()> {
     for (id, tombstone) in blocked(disk)? {
         if tombstone.is_none_or(|tombstone| tombstone.native != *native) {
-            disk.remove_file(&format!("{BLOCKED}/{id}"))?;
+            remove(disk, &format!("{BLOCKED}/{id}"))?;
         }
     }
     for entry in disk.list(MARKS)? {
-        disk.remove_file(&format!("{MARKS}/{}", entry.name))?;
+        remove(disk, &format!("{MARKS}/{}", entry.name))?;
     }
     for folder in [BLOCKED, MARKS] {
-        if !disk.list("")?.iter().any(|entry| entry.name == folder) {
-            continue;
+        if is_folder(disk, folder)? {
+            disk.sync_folder(folder)?;
         }
-        disk.sync_folder(folder)?;
     }
     Ok(())
 }
@@ -142,16 +150,20 @@ pub(super) fn forget_blocks(disk: &dyn Disk) -> io::Result<()> {
     for (id, _) in &blocked {
         // First: what was counted before must not block it again at its first launch.
         forget_marks(disk, id)?;
-        disk.remove_file(&format!("{BLOCKED}/{id}"))?;
+        remove(disk, &format!("{BLOCKED}/{id}"))?;
     }
     if blocked.is_empty() { Ok(()) } else { disk.sync_folder(BLOCKED) }
 }
 
-fn ready_folder(disk: &dyn Disk, folder: &str) -> io::Result<()> {
-    if disk.list("")?.iter().any(|entry| entry.name == folder) {
+fn is_folder(disk: &dyn Disk, name: &str) -> io::Result<bool> {
+    Ok(disk.list("")?.iter().any(|entry| entry.folder && entry.name == name))
+}
+
+fn make_folder(disk: &dyn Disk, folder: &str) -> io::Result<()> {
+    if is_folder(disk, folder)? {
         return Ok(());
     }
-    disk.create_folder(folder)?;
+    ready_folder(disk, folder)?;
     disk.sync_folder("")
 }
 

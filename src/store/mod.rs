@@ -20,6 +20,7 @@ mod tests;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+pub(crate) use bundles::drop_folder;
 pub use disk::{Disk, Entry, Held, NewFile};
 pub use marks::Tombstone;
 pub use real::RealDisk;

@@ -41,18 +41,21 @@ impl RealDisk {
     }
 }
 
-/// Turns "there is none" into nothing.
+/// Turns "there is none" into nothing; below a file there is none either.
 fn optional<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
+        Err(error) => match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Ok(None),
+            _ => Err(error),
+        },
     }
 }
 
 impl Disk for RealDisk {
     fn read(&self, path: &str, limit: u64) -> io::Result<Option<Vec<u8>>> {
-        let Some(file) = optional(File::open(self.at(path)))? else { return Ok(None) };
+        let opened = optional(File::open(self.at(path))).map_err(damage)?;
+        let Some(file) = opened else { return Ok(None) };
         let mut bytes = Vec::new();
         file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(damage)?;
         if bytes.len() as u64 > limit {
@@ -84,7 +87,9 @@ impl Disk for RealDisk {
             let entry = entry?;
             // A name that is not UTF-8 is none of ours.
             if let Ok(name) = entry.file_name().into_string() {
-                found.push(Entry { name, folder: entry.file_type()?.is_dir() });
+                // What is damaged so that nobody can say is a name all the same.
+                let folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+                found.push(Entry { name, folder });
             }
         }
         Ok(found)
@@ -118,15 +123,14 @@ impl Disk for RealDisk {
     }
 
     fn remove_file(&self, path: &str) -> io::Result<()> {
-        optional(fs::remove_file(self.at(path))).map(|_| ())
+        self.remove_folder(path)
     }
 
     fn remove_folder(&self, path: &str) -> io::Result<()> {
-        match optional(fs::remove_dir_all(self.at(path))) {
-            // Something put a file there.
-            Err(error) if error.kind() == io::ErrorKind::NotADirectory => self.remove_file(path),
-            removed => removed.map(|_| ()),
-        }
+        let path = self.at(path);
+        let is_folder = optional(fs::symlink_metadata(&path))?.is_some_and(|found| found.is_dir());
+        let removed = if is_folder { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+        optional(removed).map(|_| ())
     }
 
     fn lock(&self, path: &str, exclusive: bool) -> io::Result<Option<Box<dyn Held>>> {

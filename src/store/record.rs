@@ -2,14 +2,15 @@
 //!
 //! Enters: bytes that a crash may have torn. Leaves: the newest record whose checksum holds, or
 //! none. A write goes to the slot that is not the newest, so that a torn write loses at most
-//! itself. Slot: 64 hex digits of SHA-256 over the rest, a line feed, JSON with `schema`, spaces up
-//! to a fixed length: written in place, so that `ready` needs no room on a full disk.
+//! itself; where damage keeps that slot from being written, the other one is replaced as a whole.
+//! Slot: 64 hex digits of SHA-256 over the rest, a line feed, JSON with `schema`, spaces up to a fixed
+//! length: written in place, so that `ready` needs no room on a full disk.
 
 use std::io::{self, Read, Write};
 
 use serde::{Deserialize, Serialize};
 
-use super::disk::{Disk, is_bad_sector};
+use super::disk::{Disk, is_damage, replace};
 use crate::boot::Record;
 use crate::digest::Digest;
 use crate::json;
@@ -46,11 +47,23 @@ pub(super) fn save(disk: &dyn Disk, record: &mut Record) -> io::Result<()> {
     record.generation = newest.max(record.generation).saturating_add(1);
     // None is less than any: an unreadable slot is the one to write over.
     let [first, second] = generations;
-    let slot = if first <= second { SLOTS[0] } else { SLOTS[1] };
+    let [mut slot, mut other] = SLOTS;
+    if first > second {
+        (slot, other) = (other, slot);
+    }
     let bytes = encode(record)?;
-    let mut file = disk.overwrite(slot)?;
-    file.write_all(&bytes)?;
-    file.sync()?;
+    let written = disk.overwrite(slot).and_then(|mut file| {
+        file.write_all(&bytes)?;
+        file.sync()
+    });
+    match written {
+        // Never in place: that slot has the newest record.
+        Err(error) if is_damage(&error) => {
+            log::warn!("{slot}: {error}");
+            return replace(disk, "", other, &bytes);
+        }
+        written => written?,
+    }
     // Also where the slot was there before: whoever made it may have been killed before this.
     disk.sync_folder("")
 }
@@ -64,7 +77,7 @@ fn read(disk: &dyn Disk, slot: &str) -> io::Result<Option<Record>> {
         Ok(()) => Ok(decode(&bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         // As good as torn: the other slot counts, and the next write goes over this one.
-        Err(error) if is_bad_sector(&error) => Ok(None),
+        Err(error) if is_damage(&error) => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -183,6 +196,41 @@ mod tests {
         disk.set_capacity(0);
         save(&disk, &mut record).unwrap();
         assert_eq!(load(&disk.after_power_cut()).unwrap(), Some(record));
+    }
+
+    #[test]
+    fn a_slot_that_takes_no_record_leaves_the_other_one_the_newest_wherever_a_crash_cuts_it() {
+        let (before, mut record) = (MemoryDisk::new(), record());
+        for _ in 0..3 {
+            save(&before, &mut record).unwrap();
+        }
+        for (bad, kept) in [(SLOTS[0], 2), (SLOTS[1], 3)] {
+            let broken = before.after_kill();
+            broken.break_inode(bad, 117);
+            assert_eq!(load(&broken).unwrap().map(|record| record.generation), Some(kept));
+            for at in 0.. {
+                let (disk, mut next) = (broken.after_kill(), record.clone());
+                disk.fail_at(at, Fault::Torn);
+                let done = save(&disk, &mut next).is_ok();
+                // A power cut renumbers inodes: what is broken is looked at as a killed process does.
+                let after = disk.after_kill();
+                let found = load(&after).unwrap().unwrap();
+                assert!(found == next || (!done && found.generation == kept), "{bad} {at}");
+                save(&after, &mut next).unwrap();
+                assert_eq!(load(&after).unwrap(), Some(next));
+                if done {
+                    break;
+                }
+            }
+        }
+        // Something else in its place.
+        let disk = before.after_power_cut();
+        disk.remove_file(SLOTS[1]).unwrap();
+        disk.create_folder(SLOTS[1]).unwrap();
+        for _ in 0..3 {
+            save(&disk, &mut record).unwrap();
+            assert_eq!(load(&disk.after_power_cut()).unwrap(), Some(record.clone()));
+        }
     }
 
     proptest! {

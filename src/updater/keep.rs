@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::limits;
-use crate::store::disk::{Disk, read_small, replace};
+use crate::store::disk::{Disk, read_small, ready_folder, replace};
 use crate::trust::Keep;
 
 const FOLDER: &str = "trust";
@@ -38,7 +38,8 @@ impl Keep for DiskKeep {
     fn save(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
         let (folder, file) = place(name);
         let disk = &*self.disk;
-        disk.create_folder(&folder)
+        ready_folder(disk, FOLDER)
+            .and_then(|()| ready_folder(disk, &folder))
             .and_then(|()| disk.sync_folder(""))
             .and_then(|()| if folder == FOLDER { Ok(()) } else { disk.sync_folder(FOLDER) })
             .and_then(|()| replace(disk, &folder, file, bytes))

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::id::{AppId, Channel};
 use crate::limits;
 use crate::rollout::Policy;
-use crate::store::disk::{Disk, read_small, replace};
+use crate::store::disk::{Disk, read_small, ready_folder, replace};
 
 const FOLDER: &str = "policies";
 
@@ -49,7 +49,7 @@ pub(crate) fn save(disk: &dyn Disk, channel: &Channel, bytes: &[u8]) -> Result<(
     if disk.read(&path, limits::ROLE + 65).ok().flatten().is_some_and(|kept| kept == file) {
         return disk.sync_folder(FOLDER).map_err(storing);
     }
-    disk.create_folder(FOLDER).and_then(|()| disk.sync_folder("")).map_err(storing)?;
+    ready_folder(disk, FOLDER).and_then(|()| disk.sync_folder("")).map_err(storing)?;
     replace(disk, FOLDER, channel.as_str(), &file).map_err(storing)
 }
 

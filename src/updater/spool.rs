@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::limits;
 use crate::release::{Blob, Piece};
 use crate::seal::TAG;
-use crate::store::{Disk, NewFile};
+use crate::store::{Disk, NewFile, drop_folder};
 
 const FOLDER: &str = "downloads";
 /// Name of a mark in a blob's folder.
@@ -68,7 +68,7 @@ pub(super) fn keep<'b>(disk: &dyn Disk, blobs: impl Iterator<Item = &'b Blob>) -
     }
     for entry in disk.list(FOLDER).map_err(removing)? {
         if !kept.contains(&entry.name) {
-            disk.remove_folder(&format!("{FOLDER}/{}", entry.name)).map_err(removing)?;
+            drop_folder(disk, &format!("{FOLDER}/{}", entry.name)).map_err(removing)?;
         }
     }
     Ok(())
@@ -149,7 +149,7 @@ impl<'a> Spool<'a> {
     /// # Errors
     /// Storage errors.
     pub(super) fn forget(disk: &dyn Disk) -> Result<()> {
-        disk.remove_folder(FOLDER).map_err(|error| Error::storage("removing downloads", error))
+        drop_folder(disk, FOLDER).map_err(|error| Error::storage("removing downloads", error))
     }
 
     /// Finds the sound records of one file; false if something else follows them.

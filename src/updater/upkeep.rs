@@ -7,6 +7,7 @@ use crate::boot::Which;
 use crate::error::{Error, Result};
 use crate::progress::Cancel;
 use crate::store::Rechecked;
+use crate::store::disk::is_damage;
 
 impl Updater {
     /// Hashes the files of the confirmed bundle again; nothing to do where that is the built-in one.
@@ -25,15 +26,17 @@ impl Updater {
     }
 
     /// Runs `work` of a sync, and once more if the disk was full and something could be removed that
-    /// nothing names. Where that does not help, what was downloaded goes too: a full disk is left
-    /// no fuller than it was.
+    /// nothing names. Where that does not help, and where something on the disk is damaged, what was
+    /// downloaded goes too: a full disk is left no fuller than it was, and damage there ends with it.
     pub(super) fn with_room<T>(&self, mut work: impl FnMut() -> Result<T>) -> Result<T> {
         let is_full = |done: &Result<T>| matches!(done, Err(Error::NoSpace { .. }));
         let mut done = work();
         if is_full(&done) && self.collect_frees() {
             done = work();
         }
-        if is_full(&done)
+        // A damaged download is fetched again.
+        let is_damaged = matches!(&done, Err(Error::Storage { source, .. }) if is_damage(source));
+        if (is_full(&done) || is_damaged)
             && let Err(error) = Spool::forget(&**self.store.disk())
         {
             log::warn!("{error}");

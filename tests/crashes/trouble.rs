@@ -6,13 +6,14 @@ use std::io::Write;
 use farad::Error;
 use farad::boot::Which;
 use farad::id::BundleId;
+use farad::native::Native;
 use farad::progress::Cancel;
 use farad::store::Disk;
 use farad::store::memory::Fault;
 use farad::updater::{Status, Via};
 
 use crate::phone::{Phone, Step};
-use crate::world::{FIRST, FLOOR, LAST, SECOND, history};
+use crate::world::{FIRST, FLOOR, LAST, SECOND, WITH_FIRST, history};
 
 fn offered(step: usize) -> BundleId {
     BundleId(history().steps[step].offered.unwrap().manifest)
@@ -233,37 +234,124 @@ fn damage_is_found_by_a_recheck_passed_over_and_repaired_without_a_trial() {
     assert_eq!(whole.damaged, None);
 }
 
-/// Every file on the phone's disk.
-fn files(phone: &Phone, folder: &str) -> Vec<String> {
+/// Everything on the phone's disk: files, or folders.
+fn all(phone: &Phone, folder: &str, folders: bool) -> Vec<String> {
     let mut found = Vec::new();
     for entry in phone.disk.list(folder).unwrap() {
         let path = if folder.is_empty() { entry.name } else { format!("{folder}/{}", entry.name) };
-        if entry.folder { found.extend(files(phone, &path)) } else { found.push(path) }
+        if entry.folder {
+            found.extend(all(phone, &path, folders));
+        }
+        if entry.folder == folders {
+            found.push(path);
+        }
     }
     found
 }
 
-#[test]
-fn a_sector_that_cannot_be_read_costs_what_lay_there_and_no_update() {
+/// A phone with something of every kind on its disk.
+fn with_everything() -> Phone {
     let mut phone = Phone::running();
     phone.all(&[Step::Serve(SECOND), Step::Sync, Step::Boot, Step::Ready]).unwrap();
-    phone.all(&[Step::Follow(Some("beta")), Step::Follow(None), Step::Sync]).unwrap();
+    phone.all(&[Step::Follow(Some("beta")), Step::Sync]).unwrap();
+    phone.all(&[Step::Boot, Step::Fail, Step::Boot, Step::Fail]).unwrap();
+    phone.all(&[Step::Follow(None), Step::Sync]).unwrap();
     phone.all(&[Step::Serve(FLOOR), Step::Sync, Step::Boot]).unwrap();
-    let all = files(&phone, "");
-    for kind in ["record.0", "record.1", "install-id", "marks/", "policies/", "trust/", "bundles/"]
-    {
-        assert!(all.iter().any(|path| path.starts_with(kind)), "{kind}");
+    let files = all(&phone, "", false);
+    let names = ["record.0", "record.1", "install-id", "ledger", "notice", "lock", "sync.lock"];
+    for kind in names.into_iter().chain(["marks/", "blocked/", "policies/", "trust/", "bundles/"]) {
+        assert!(files.iter().any(|path| path.starts_with(kind)), "{kind}");
     }
+    phone
+}
+
+/// However its disk was damaged, the phone starts, updates, and notices another native app.
+fn goes_on(phone: &mut Phone, what: &str) {
+    phone.boot();
+    phone.does(Step::Serve(LAST)).unwrap();
+    phone.sync().unwrap_or_else(|error| panic!("{what}: {error}"));
+    assert_eq!(shows(phone), Which::Bundle(offered(LAST)), "{what}");
+    phone.sync().unwrap();
+    phone.all(&[Step::Build(WITH_FIRST), Step::Boot, Step::Boot, Step::Ready]).unwrap();
+    let native = phone.updater().state().unwrap().record.native.native;
+    assert_eq!(native, Native::Android { build: WITH_FIRST }, "{what}");
+    phone.sync().unwrap();
+    assert_eq!(shows(phone), Which::Bundle(offered(LAST)), "{what}");
+}
+
+/// What file systems call damage of bytes or of an inode: EIO, EBADMSG, EUCLEAN.
+const DAMAGE: [i32; 3] = [5, 74, 117];
+
+#[test]
+fn a_sector_that_cannot_be_read_costs_what_lay_there_and_no_update() {
+    let phone = with_everything();
     // Scripts are for the re-hash to find.
-    for path in all.into_iter().filter(|path| !path.ends_with("/files/app.js")) {
+    let paths = all(&phone, "", false);
+    let paths = paths.iter().filter(|path| !path.ends_with("/files/app.js"));
+    for (path, errno) in paths.zip(DAMAGE.into_iter().cycle()) {
         let mut phone = phone.with_disk(phone.disk.after_kill());
-        phone.disk.lose(&path);
-        phone.boot();
-        phone.does(Step::Serve(LAST)).unwrap();
-        phone.sync().unwrap_or_else(|error| panic!("{path}: {error}"));
-        assert_eq!(shows(&mut phone), Which::Bundle(offered(LAST)), "{path}");
-        phone.sync().unwrap();
+        phone.disk.lose(path, errno);
+        goes_on(&mut phone, path);
         assert_eq!(phone.strays(), Vec::<String>::new(), "{path}");
+    }
+}
+
+#[test]
+fn a_file_that_no_call_gets_to_costs_its_bundle_its_count_or_its_slot_and_no_update() {
+    let phone = with_everything();
+    let mut paths = all(&phone, "", false);
+    paths.extend(all(&phone, "bundles", true));
+    let kinds = ["bundles/", "marks/", "blocked/", "record."];
+    let paths = paths.iter().filter(|path| kinds.iter().any(|kind| path.starts_with(kind)));
+    for (path, errno) in paths.zip(DAMAGE.into_iter().cycle()) {
+        let mut phone = phone.with_disk(phone.disk.after_kill());
+        phone.disk.break_inode(path, errno);
+        goes_on(&mut phone, path);
+        if path.ends_with("/lease") || path.ends_with("/manifest.json") {
+            let (folder, _) = path.rsplit_once('/').unwrap();
+            let left = phone.disk.list(folder).unwrap();
+            assert_eq!(left, [], "{path}: collected all the same");
+        }
+    }
+}
+
+#[test]
+fn a_folder_where_a_file_was_and_a_file_where_a_folder_was_cost_no_update() {
+    let phone = with_everything();
+    for (folders, paths) in [false, true].map(|folders| (folders, all(&phone, "", folders))) {
+        for path in paths {
+            let mut phone = phone.with_disk(phone.disk.after_kill());
+            phone.disk.remove_folder(&path).unwrap();
+            if folders {
+                phone.disk.create(&path).unwrap().write_all(b"nonsense").unwrap();
+            } else {
+                phone.disk.create_folder(&path).unwrap();
+                phone.disk.create(&format!("{path}/x")).unwrap().write_all(b"nonsense").unwrap();
+            }
+            goes_on(&mut phone, &path);
+            assert_eq!(phone.strays(), Vec::<String>::new(), "{path}");
+        }
+    }
+}
+
+#[test]
+fn a_download_that_no_call_gets_to_costs_one_sync() {
+    let ready = offered_second();
+    let mut clean = ready.with_disk(ready.disk.after_kill());
+    clean.sync().unwrap();
+    let journal = clean.disk.journal();
+    let begun = journal.iter().position(|done| done.starts_with("write staging")).unwrap();
+    ready.disk.fail_at(begun, Fault::Kill);
+    let mut killed = ready.with_disk(ready.disk.clone());
+    killed.sync().unwrap_err();
+    let downloads = all(&killed.with_disk(killed.disk.after_kill()), "downloads", false);
+    assert!(!downloads.is_empty());
+    for (path, errno) in downloads.iter().zip(DAMAGE.into_iter().cycle()) {
+        let mut phone = killed.with_disk(killed.disk.after_kill());
+        phone.disk.break_inode(path, errno);
+        let _ = phone.sync();
+        phone.sync().unwrap_or_else(|error| panic!("{path}: {error}"));
+        assert_eq!(shows(&mut phone), Which::Bundle(offered(SECOND)), "{path}");
     }
 }
 

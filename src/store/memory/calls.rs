@@ -4,7 +4,7 @@ use std::io::{self, Cursor, Read, Write};
 use std::path::PathBuf;
 
 use super::MemoryDisk;
-use super::state::Need;
+use super::state::{IS_A_FOLDER, Need};
 use super::tree::{Change, Inode};
 use crate::store::disk::{Disk, Entry, Held, NewFile, damage};
 
@@ -12,7 +12,8 @@ impl Disk for MemoryDisk {
     fn read(&self, path: &str, limit: u64) -> io::Result<Option<Vec<u8>>> {
         let state = self.state();
         state.alive()?;
-        let Some(bytes) = state.read_file(path).map_err(damage)? else { return Ok(None) };
+        let Some(file) = state.seek(path).map_err(damage)? else { return Ok(None) };
+        let bytes = state.read_file(file).map_err(damage)?;
         if bytes.len() as u64 > limit {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "longer than it may be"));
         }
@@ -22,8 +23,8 @@ impl Disk for MemoryDisk {
     fn open_at(&self, path: &str, from: u64) -> io::Result<Box<dyn Read + Send>> {
         let state = self.state();
         state.alive()?;
-        let bytes = state.read_file(path)?.ok_or(io::ErrorKind::NotFound)?;
-        let mut file = Cursor::new(bytes.to_vec());
+        let file = state.find(path)?.ok_or(io::ErrorKind::NotFound)?;
+        let mut file = Cursor::new(state.read_file(file)?.to_vec());
         file.set_position(from);
         Ok(Box::new(file))
     }
@@ -31,13 +32,14 @@ impl Disk for MemoryDisk {
     fn length(&self, path: &str) -> io::Result<Option<u64>> {
         let state = self.state();
         state.alive()?;
-        Ok(state.find_file(path).map(|(_, bytes)| bytes.len() as u64))
+        let file = state.seek(path)?.and_then(|inode| state.now.file(inode));
+        Ok(file.map(|bytes| bytes.len() as u64))
     }
 
     fn list(&self, folder: &str) -> io::Result<Vec<Entry>> {
         let state = self.state();
         state.alive()?;
-        let names = state.now.find(folder).and_then(|inode| state.now.folder(inode));
+        let names = state.seek(folder)?.and_then(|inode| state.now.folder(inode));
         let entry = |(name, inode): (&String, &Inode)| Entry {
             name: name.clone(),
             folder: state.now.folder(*inode).is_some(),
@@ -50,8 +52,10 @@ impl Disk for MemoryDisk {
         state.alive()?;
         let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
         for folder in ends.filter_map(|end| path.get(..end)) {
-            if state.now.find(folder).is_some() {
-                continue;
+            match state.find(folder)? {
+                Some(inode) if state.now.folder(inode).is_some() => continue,
+                Some(_) => return Err(io::ErrorKind::AlreadyExists.into()),
+                None => {}
             }
             state.whole_change(format!("create folder {folder}"), Need::Room)?;
             let inode = state.new_inode();
@@ -63,11 +67,8 @@ impl Disk for MemoryDisk {
     fn create(&self, path: &str) -> io::Result<Box<dyn NewFile>> {
         let mut state = self.state();
         state.alive()?;
-        let (file, old) = match state.find_file(path) {
-            Some((file, bytes)) => (file, bytes.len()),
-            None => (state.create(path)?, 0),
-        };
-        if old > 0 {
+        let file = state.create(path)?;
+        if state.now.file(file).is_some_and(|bytes| !bytes.is_empty()) {
             state.whole_change(format!("empty {path}"), Need::Room)?;
             state.apply(Change::Empty { file });
         }
@@ -95,7 +96,7 @@ impl Disk for MemoryDisk {
     fn sync_folder(&self, path: &str) -> io::Result<()> {
         let mut state = self.state();
         state.whole_change(format!("sync folder {path}"), Need::Nothing)?;
-        let folder = state.now.find(path).filter(|inode| state.now.folder(*inode).is_some());
+        let folder = state.find(path)?.filter(|inode| state.now.folder(*inode).is_some());
         let folder = folder.ok_or(io::ErrorKind::NotFound)?;
         state.settle(|change| change.folder() == Some(folder));
         Ok(())
@@ -104,11 +105,15 @@ impl Disk for MemoryDisk {
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         let mut state = self.state();
         state.alive()?;
-        let inode = state.now.find(from).ok_or(io::ErrorKind::NotFound)?;
+        let inode = state.find(from)?.ok_or(io::ErrorKind::NotFound)?;
         state.now.place(to)?;
         let is_folder = state.now.folder(inode).is_some();
-        if is_folder && state.now.find(to).is_some() {
-            return Err(io::ErrorKind::DirectoryNotEmpty.into());
+        match state.find(to)? {
+            Some(_) if is_folder => return Err(io::ErrorKind::DirectoryNotEmpty.into()),
+            Some(other) if state.now.folder(other).is_some() => {
+                return Err(io::Error::from_raw_os_error(IS_A_FOLDER));
+            }
+            _ => {}
         }
         state.whole_change(format!("rename {from} {to}"), Need::Room)?;
         let link = state.link(to, inode, is_folder)?;
@@ -118,7 +123,7 @@ impl Disk for MemoryDisk {
     fn remove_file(&self, path: &str) -> io::Result<()> {
         let mut state = self.state();
         state.alive()?;
-        if state.find_file(path).is_some() { state.remove(path) } else { Ok(()) }
+        state.remove(path)
     }
 
     fn remove_folder(&self, path: &str) -> io::Result<()> {
@@ -130,7 +135,10 @@ impl Disk for MemoryDisk {
     fn lock(&self, path: &str, exclusive: bool) -> io::Result<Option<Box<dyn Held>>> {
         let mut state = self.state();
         state.alive()?;
-        let file = state.create(path)?;
+        let file = match state.find(path)? {
+            Some(there) => there,
+            None => state.create(path)?,
+        };
         match state.contended.get_mut(path) {
             Some((0, 0)) | None => {}
             Some((0, refused)) => {

@@ -126,6 +126,8 @@ impl MemoryDisk {
             changes: state.changes,
             next: state.next,
             pinned: state.pinned.clone(),
+            lost: state.lost.clone(),
+            broken: state.broken.clone(),
             capacity: state.capacity,
             ..State::default()
         })
@@ -172,12 +174,20 @@ impl MemoryDisk {
         self.state().now.digest()
     }
 
-    /// From now on the file at `path` cannot be read where it lies: its sector is bad. Written over, it
-    /// lies elsewhere.
-    pub fn lose(&self, path: &str) {
+    /// From now on the file at `path` cannot be read where it lies: its sector is bad, and the error has
+    /// this number. Written over, it lies elsewhere.
+    pub fn lose(&self, path: &str, errno: i32) {
         let mut state = self.state();
         let inode = state.now.find(path);
-        state.lost.extend(inode);
+        state.lost.extend(inode.map(|inode| (inode, errno)));
+    }
+
+    /// From now on no call gets to what stands at `path`, not even to remove it: its inode is damaged, and
+    /// the error has this number. It moves with the folder that it stands in.
+    pub fn break_inode(&self, path: &str, errno: i32) {
+        let mut state = self.state();
+        let inode = state.now.find(path);
+        state.broken.extend(inode.map(|inode| (inode, errno)));
     }
 
     /// Overwrites a byte of a file, as a failing flash would.

@@ -10,8 +10,10 @@ use std::sync::Arc;
 use super::Fault;
 use super::tree::{self, Change, Inode, Tree};
 
-/// EIO; the same number on every system that phones have.
+/// EIO, ENOTDIR, EISDIR; the same numbers on every system that phones have.
 const INPUT_OUTPUT_ERROR: i32 = 5;
+const NOT_A_FOLDER: i32 = 20;
+pub(super) const IS_A_FOLDER: i32 = 21;
 
 #[derive(Clone)]
 pub(super) struct State {
@@ -25,8 +27,10 @@ pub(super) struct State {
     pub(super) next: Inode,
     /// Files that cannot be removed.
     pub(super) pinned: BTreeSet<Inode>,
-    /// Files whose sectors cannot be read.
-    pub(super) lost: BTreeSet<Inode>,
+    /// Files whose sectors cannot be read, and the number of the error.
+    pub(super) lost: BTreeMap<Inode, i32>,
+    /// What no name leads to any more, and the number of the error.
+    pub(super) broken: BTreeMap<Inode, i32>,
     /// Holders of locks: exclusive ones or not.
     pub(super) locks: BTreeMap<Inode, Vec<bool>>,
     /// After so many grants of the lock at a path, so many tries find it taken.
@@ -52,7 +56,8 @@ impl Default for State {
             changes: 0,
             next: tree::ROOT + 1,
             pinned: BTreeSet::new(),
-            lost: BTreeSet::new(),
+            lost: BTreeMap::new(),
+            broken: BTreeMap::new(),
             locks: BTreeMap::new(),
             contended: BTreeMap::new(),
             journal: Vec::new(),
@@ -166,25 +171,45 @@ impl State {
         self.next - 1
     }
 
-    pub(super) fn find_file(&self, path: &str) -> Option<(Inode, Arc<Vec<u8>>)> {
-        let inode = self.now.find(path)?;
-        Some((inode, self.now.file(inode)?.clone()))
+    /// What `path` leads to.
+    pub(super) fn find(&self, path: &str) -> io::Result<Option<Inode>> {
+        let mut at = tree::ROOT;
+        for name in path.split('/').filter(|name| !name.is_empty()) {
+            let Some(names) = self.now.folder(at) else {
+                return Err(io::Error::from_raw_os_error(NOT_A_FOLDER));
+            };
+            let Some(inode) = names.get(name) else { return Ok(None) };
+            if let Some(errno) = self.broken.get(inode) {
+                return Err(io::Error::from_raw_os_error(*errno));
+            }
+            at = *inode;
+        }
+        Ok(Some(at))
     }
 
-    /// The same, to be read.
-    pub(super) fn read_file(&self, path: &str) -> io::Result<Option<Arc<Vec<u8>>>> {
-        match self.find_file(path) {
-            Some((file, _)) if self.lost.contains(&file) => {
-                Err(io::Error::from_raw_os_error(INPUT_OUTPUT_ERROR))
-            }
-            found => Ok(found.map(|(_, bytes)| bytes)),
+    /// The same; below a file there is nothing.
+    pub(super) fn seek(&self, path: &str) -> io::Result<Option<Inode>> {
+        match self.find(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => Ok(None),
+            found => found,
+        }
+    }
+
+    /// A file to be read.
+    pub(super) fn read_file(&self, inode: Inode) -> io::Result<Arc<Vec<u8>>> {
+        match (self.lost.get(&inode), self.now.file(inode)) {
+            (Some(errno), _) => Err(io::Error::from_raw_os_error(*errno)),
+            (None, Some(bytes)) => Ok(bytes.clone()),
+            (None, None) => Err(io::Error::from_raw_os_error(IS_A_FOLDER)),
         }
     }
 
     /// The file at `path`, made if need be.
     pub(super) fn create(&mut self, path: &str) -> io::Result<Inode> {
-        if let Some((inode, _)) = self.find_file(path) {
-            return Ok(inode);
+        match self.find(path)? {
+            Some(inode) if self.now.file(inode).is_some() => return Ok(inode),
+            Some(_) => return Err(io::Error::from_raw_os_error(IS_A_FOLDER)),
+            None => {}
         }
         self.now.place(path)?;
         self.whole_change(format!("create {path}"), Need::Room)?;
@@ -195,7 +220,7 @@ impl State {
 
     /// Removes what stands at `path`, one name after the other.
     pub(super) fn remove(&mut self, path: &str) -> io::Result<()> {
-        let Some(inode) = self.now.find(path) else { return Ok(()) };
+        let Some(inode) = self.seek(path)? else { return Ok(()) };
         let inside: Vec<_> = self.now.folder(inode).into_iter().flatten().collect();
         let inside: Vec<_> = inside.into_iter().map(|(name, _)| format!("{path}/{name}")).collect();
         for path in inside {
