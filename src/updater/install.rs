@@ -214,18 +214,28 @@ impl<'a> Install<'a, '_, '_> {
     ) -> Result<Brought> {
         let disk = self.disk();
         let remains = self.make_room_beside(index.total(), &manifest.pack, remains)?;
-        let (staging, patched) = match remains {
-            None => (self.store.stage(id)?, None),
+        let (staged, patched) = match remains {
+            None => (None, None),
             Some(Remains { staging, folder, written }) => {
-                (staging, Some((folder.clone(), Folder::of(disk, folder, written))))
+                (Some(staging), Some((folder.clone(), Folder::of(disk, folder, written))))
             }
         };
         let mut sources = self.sources();
         sources.extend(patched.iter().map(|(_, contents)| contents as &dyn Contents));
+        // All that travels comes first, and stays here: a network that breaks off here each time must
+        // not have the phone write, and sync, what it copies each time.
+        let nowhere = |sha256: &Digest| !sources.iter().any(|source| source.lists(sha256));
+        let fetched = if index.files().iter().any(|file| file.length > 0 && nowhere(&file.sha256)) {
+            Some(self.fetch_pieces(manifest, &index, &nowhere)?)
+        } else {
+            None
+        };
+        let staging = staged.map_or_else(|| self.store.stage(id), Ok)?;
         let folder = staging.folder();
         let missing = unpack::copy_local(disk, &folder, &index, &sources, self.remote.cancel)?;
         let via = if !missing.is_empty() {
-            self.fetch_missing(manifest, &index, &folder, &|sha256| missing.contains(sha256))?
+            let wanted = |sha256: &Digest| missing.contains(sha256);
+            self.unpack_missing(manifest, &index, &folder, fetched, &wanted)?
         } else if patched.is_some() {
             Via::Patch
         } else {
@@ -238,19 +248,39 @@ impl<'a> Install<'a, '_, '_> {
         Ok(Brought { staging, index, via, fallback: None })
     }
 
-    /// Writes what is wanted below `folder`, from those frames of the pack that hold it.
-    fn fetch_missing(
+    /// Fetches the layout, and of the pack the pieces that hold something wanted. Writes no file of the
+    /// bundle.
+    fn fetch_pieces(
+        &mut self,
+        manifest: &Manifest,
+        index: &Index,
+        wanted: &dyn Fn(&Digest) -> bool,
+    ) -> Result<(Layout, Spool<'a>)> {
+        let (disk, pack) = (self.disk(), &manifest.pack);
+        let layout = self.layout(manifest, index)?;
+        let (pieces, _) = pieces(&layout, index, wanted);
+        let spool = Spool::open(disk, &pack.sha256)?;
+        let fetch = PackFetch::new(self.remote, spool, pack, &pieces, &mut self.meter);
+        Ok((layout, fetch.all(&pieces)?))
+    }
+
+    /// Writes what is wanted below `folder`, from those frames of the pack that hold it. What turned out
+    /// to be damaged where it was to be copied from is fetched on the way.
+    fn unpack_missing(
         &mut self,
         manifest: &Manifest,
         index: &Index,
         folder: &str,
+        fetched: Option<(Layout, Spool<'a>)>,
         wanted: &dyn Fn(&Digest) -> bool,
     ) -> Result<Via> {
         let (disk, pack) = (self.disk(), &manifest.pack);
-        let layout = self.layout(manifest, index)?;
+        let (layout, spool) = match fetched {
+            Some(fetched) => fetched,
+            None => (self.layout(manifest, index)?, Spool::open(disk, &pack.sha256)?),
+        };
         let (pieces, all) = pieces(&layout, index, wanted);
         let key = self.key(pack, Object::Pack)?;
-        let spool = Spool::open(disk, &pack.sha256)?;
         let mut fetch = PackFetch::new(self.remote, spool, pack, &pieces, &mut self.meter);
         unpack::unpack(&mut fetch, key.as_ref(), wanted, index, &layout, disk, folder)?;
         Ok(if all { Via::Pack } else { Via::Ranges })
@@ -337,10 +367,11 @@ impl<'a> Install<'a, '_, '_> {
         if self.free()? >= needed {
             return Ok(());
         }
-        self.store.collect()?;
+        let tidied = self.store.collect();
         if self.free()? >= needed {
             return Ok(());
         }
+        tidied?;
         Err(Error::NoSpace { doing: format!("{needed} bytes are needed for the new bundle") })
     }
 

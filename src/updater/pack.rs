@@ -1,9 +1,9 @@
 //! Pieces of a pack over a network that may fail at any byte.
 //!
 //! Enters: which pieces a bundle needs, in the order of the pack. Leaves: each of them, verified,
-//! in that order: from an earlier run's spool, else from a mirror, neighbours in one request. A
-//! connection that breaks is taken up again at the first byte that is lacking, at the same mirror
-//! or another. A piece whose bytes are wrong is fetched once more: from another mirror if there is
+//! in that order: from the spool, where an earlier run or this one has put it, else from a mirror,
+//! neighbours in one request. A connection that breaks is taken up again at the first byte that is
+//! lacking, at the same mirror or another. A piece whose bytes are wrong is fetched once more: from another mirror if there is
 //! one, but from the same one where the piece came in two parts and the first may be to blame.
 //! After that the pack is left alone.
 //!
@@ -32,9 +32,9 @@ struct Stream {
 }
 
 /// The pieces of one pack.
-pub(crate) struct PackFetch<'a, 'r, 'm> {
+pub(crate) struct PackFetch<'a, 's, 'r, 'm> {
     remote: &'a mut Remote<'r>,
-    spool: Spool<'a>,
+    spool: Spool<'s>,
     path: String,
     length: u64,
     /// What is to be fetched, as few ranges as it makes sense, in order.
@@ -43,11 +43,11 @@ pub(crate) struct PackFetch<'a, 'r, 'm> {
     meter: &'a mut Meter<'m>,
 }
 
-impl<'a, 'r, 'm> PackFetch<'a, 'r, 'm> {
+impl<'a, 's, 'r, 'm> PackFetch<'a, 's, 'r, 'm> {
     /// Will hand out `wanted` pieces of `pack`.
     pub(crate) fn new(
         remote: &'a mut Remote<'r>,
-        spool: Spool<'a>,
+        spool: Spool<'s>,
         pack: &Blob,
         wanted: &[Piece],
         meter: &'a mut Meter<'m>,
@@ -55,6 +55,16 @@ impl<'a, 'r, 'm> PackFetch<'a, 'r, 'm> {
         let runs = lacking(&spool, wanted);
         meter.expect(runs.iter().map(|run| run.to - run.from).sum());
         Self { remote, spool, path: pack.path(), length: pack.length, runs, stream: None, meter }
+    }
+
+    /// Fetches what is lacking of `wanted` into the spool, and returns that.
+    pub(crate) fn all(mut self, wanted: &[Piece]) -> Result<Spool<'s>> {
+        for piece in wanted {
+            if !self.spool.has(piece) {
+                self.piece(piece)?;
+            }
+        }
+        Ok(self.spool)
     }
 
     /// Reads what is lacking of `piece` from the stream, which is opened if need be. After an error
@@ -98,7 +108,7 @@ impl<'a, 'r, 'm> PackFetch<'a, 'r, 'm> {
     }
 }
 
-impl Pieces for PackFetch<'_, '_, '_> {
+impl Pieces for PackFetch<'_, '_, '_, '_> {
     fn piece(&mut self, piece: &Piece) -> Result<VerifiedPiece> {
         self.remote.cancel.check()?;
         if let Some(verified) = self.spool.load(piece).and_then(|bytes| piece.verify(bytes)) {

@@ -43,7 +43,8 @@ pub(super) struct Spool<'a> {
     reading: Option<(Place, Box<dyn Read + Send>)>,
     /// The file that this run adds to.
     run: u64,
-    writing: Option<Box<dyn NewFile>>,
+    /// It, where it was written to, and its end.
+    writing: Option<(Box<dyn NewFile>, u64)>,
     /// Bytes of all pieces.
     bytes: u64,
     /// The first bytes of a piece that an earlier run received, unverified.
@@ -185,12 +186,12 @@ impl<'a> Spool<'a> {
         self.bytes
     }
 
-    /// Whether an earlier run received this piece.
+    /// Whether this piece came already.
     pub(super) fn has(&self, piece: &Piece) -> bool {
         self.places.contains_key(&piece.digest)
     }
 
-    /// The bytes of a piece of an earlier run; nothing if it cannot be read any more.
+    /// The bytes of a piece that came; nothing if it cannot be read any more.
     pub(super) fn load(&mut self, piece: &Piece) -> Option<Vec<u8>> {
         let wanted = *self.places.get(&piece.digest)?;
         // Pieces are mostly asked for in the order in which they came.
@@ -219,17 +220,20 @@ impl<'a> Spool<'a> {
     /// Storage errors.
     pub(super) fn save(&mut self, piece: &Piece, bytes: &[u8]) -> Result<()> {
         let storing = |error| Error::storage("keeping what was downloaded", error);
-        let mut file = match self.writing.take() {
-            Some(file) => file,
+        let (mut file, end) = match self.writing.take() {
+            Some(writing) => writing,
             None => {
                 self.disk.create_folder(&self.folder).map_err(storing)?;
-                self.disk.append(&format!("{}/{}", self.folder, self.run)).map_err(storing)?
+                let path = format!("{}/{}", self.folder, self.run);
+                let end = self.disk.length(&path).map_err(storing)?.unwrap_or(0);
+                (self.disk.append(&path).map_err(storing)?, end)
             }
         };
         let length = u32::try_from(piece.length).unwrap_or(u32::MAX);
         let record = [&piece.digest.as_bytes()[..], &length.to_be_bytes(), bytes].concat();
         file.write_all(&record).map_err(storing)?;
-        self.writing = Some(file);
+        self.places.insert(piece.digest, Place { run: self.run, at: end + HEADER as u64 });
+        self.writing = Some((file, end + record.len() as u64));
         Ok(())
     }
 

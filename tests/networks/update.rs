@@ -33,10 +33,19 @@ impl Update {
         let mut phone = Phone::running(&forge, &site);
         phone.config.retries = 0;
         fill(&mut forge);
+        Self::offered(forge, site, phone, 2, "1.1.0")
+    }
+
+    /// 1.2.0, of which most is on the phone.
+    pub fn next(self) -> Self {
+        Self::offered(self.forge, self.site, self.phone, 3, "1.2.0")
+    }
+
+    fn offered(mut forge: Forge, site: Site, phone: Phone, sequence: u64, version: &str) -> Self {
         let mut manifest = Value::Null;
         let keep = |signed: &mut Value| manifest = signed.clone();
-        let second = forge.release_with("production", 2, "1.1.0", keep);
-        forge.rollout("production", &[second.offer()]);
+        let release = forge.release_with("production", sequence, version, keep);
+        forge.rollout("production", &[release.offer()]);
         forge.publish();
         site.serve(&forge);
         let [index, layout, pack] = ["index", "layout", "pack"]
