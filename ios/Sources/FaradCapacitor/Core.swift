@@ -12,13 +12,27 @@ final class Core: @unchecked Sendable {
     private let lock = NSLock()
     private var calls: [String: CAPPluginCall] = [:]
     private var lastCall = 0
-    private var timers: [Int64: DispatchWorkItem] = [:]
-    private weak var plugin: FaradPlugin?
+    private(set) var timers: [Int64: DispatchWorkItem] = [:]
+    /// Those that are there, the newest last.
+    private var screens: [Screen] = []
+    /// Who speaks for the process: the plugin of the newest web view.
+    private var speaker: ObjectIdentifier?
     private var starts = 0
 
+    /// A web view's plugin, and what it shows: a folder, or the built-in bundle.
+    private struct Screen {
+        /// A plugin that goes is not to be had by its reference any more, but says so once.
+        let id: ObjectIdentifier
+        weak var plugin: FaradPlugin?
+        var shows: String?
+    }
+
+    /// Calls by which a page speaks for its own launch.
+    private static let ofAPage: Set = ["attach", "ready", "reportFailure"]
+
     // Capacitor's plugins share one queue, which is not for work.
-    private let clock = DispatchQueue(label: "farad-timer", qos: .userInitiated)
-    private let short = DispatchQueue(label: "farad-store", qos: .userInitiated)
+    let clock = DispatchQueue(label: "farad-timer", qos: .userInitiated)
+    let short = DispatchQueue(label: "farad-store", qos: .userInitiated)
     private let long = DispatchQueue(label: "farad-sync", qos: .utility)
     private let network = NetworkWatch()
 
@@ -37,7 +51,12 @@ final class Core: @unchecked Sendable {
     /// A web view begins: the folder to begin with. On the main thread. `seen` unless the system began
     /// the app out of sight, for a push message, say: nobody would see a new bundle come up.
     func start(_ plugin: FaradPlugin, seen: Bool) -> String? {
-        lock.sync { self.plugin = plugin }
+        let id = ObjectIdentifier(plugin)
+        lock.sync {
+            screens.removeAll { $0.id == id }
+            screens.append(Screen(id: id, plugin: plugin))
+            speaker = id
+        }
         let begun = DispatchTime.now()
         // How the last process ended is not to be had here.
         let start = guarded { try pilot?.start(exit: nil, seen: seen) } ?? nil
@@ -45,17 +64,45 @@ final class Core: @unchecked Sendable {
         Log.farad.info("start decided in \(took, privacy: .public) us")
         starts += 1
         if starts == 1, isLive { short.async { Leftovers.remove() } }
+        note(plugin, shows: start?.folder)
         return start?.folder
     }
 
-    func forget(_ plugin: FaradPlugin) {
-        lock.sync {
-            // Its successor may have come before it went.
-            if self.plugin === plugin { self.plugin = nil }
-        }
+    // A screen may begin over others, and they be there again when it goes: of all that are there one
+    // speaks, and what becomes of the others says nothing of the launch that runs.
+
+    func isSpeaker(_ plugin: FaradPlugin) -> Bool {
+        lock.sync { speaker == ObjectIdentifier(plugin) }
     }
 
-    func call(_ call: CAPPluginCall) {
+    /// The web view of `plugin` goes. Another one that shows the same speaks from now on; one that shows
+    /// something else begins anew. With none, no time runs for a launch that nobody can see.
+    func forget(_ plugin: FaradPlugin) {
+        let id = ObjectIdentifier(plugin)
+        let left = lock.sync { () -> (Screen, [Screen])? in
+            guard let at = screens.firstIndex(where: { $0.id == id }) else { return nil }
+            let gone = screens.remove(at: at)
+            // Its successor may have come before it went.
+            return speaker == id ? (gone, screens) : nil
+        }
+        guard let (gone, others) = left else { return }
+        // Not with the lock: whoever holds the last reference to a plugin has it forgotten.
+        let there = others.compactMap { screen in screen.plugin.map { (plugin: $0, shows: screen.shows) } }
+        let heir = there.last { $0.shows == gone.shows } ?? there.last
+        lock.sync { if speaker == id { speaker = heir.map { ObjectIdentifier($0.plugin) } } }
+        guard let heir else {
+            guarded { try pilot?.tell(seen: .inactive) }
+            return
+        }
+        if heir.shows != gone.shows { heir.plugin.recreate() }
+    }
+
+    func call(_ call: CAPPluginCall, by sender: FaradPlugin) {
+        // Its page came from an earlier launch than the one that runs, whenever it says so.
+        if isLive, !isSpeaker(sender), Core.ofAPage.contains(call.methodName ?? "") {
+            let data: [String: Any] = ["stage": "call", "retryable": false]
+            return call.reject("another screen has taken the place of this page's", "stale-token", nil, data)
+        }
         let id = lock.sync {
             lastCall += 1
             calls[String(lastCall)] = call
@@ -65,25 +112,33 @@ final class Core: @unchecked Sendable {
         guarded { try pilot?.call(call: id, method: call.methodName ?? "", options: options) }
     }
 
-    func tell(_ seen: Seen) {
-        guarded { try pilot?.tell(seen: seen) }
+    func tell(_ seen: Seen, by sender: FaradPlugin) {
+        if isSpeaker(sender) { guarded { try pilot?.tell(seen: seen) } }
     }
 
     /// WebKit asks about each navigation in its turn, so that the core need take none for granted; and an
     /// old page that could not be left is loaded over.
-    func shown(_ launch: Int64) {
-        guarded { try pilot?.shown(launch: launch, alone: false) }
+    func shown(_ launch: Int64, _ folder: String?, by sender: FaradPlugin) {
+        note(sender, shows: folder)
+        if isSpeaker(sender) { guarded { try pilot?.shown(launch: launch, alone: false) } }
+    }
+
+    private func note(_ plugin: FaradPlugin, shows folder: String?) {
+        lock.sync {
+            guard let at = screens.firstIndex(where: { $0.id == ObjectIdentifier(plugin) }) else { return }
+            screens[at].shows = folder
+        }
     }
 
     /// The process ends when this returns, on the main thread: that it ended out of sight is on disk by then.
     func end() {
-        tell(.background)
+        guarded { try pilot?.tell(seen: .background) }
         // What that led to, and what came of it.
         for _ in 0..<2 { short.sync {} }
     }
 
-    func rendererGone() {
-        guarded { try pilot?.rendererGone() }
+    func rendererGone(of sender: FaradPlugin) {
+        if isSpeaker(sender) { guarded { try pilot?.rendererGone() } }
     }
 
     private func setTimer(_ timer: Int64, after: Int64) {
@@ -100,7 +155,7 @@ final class Core: @unchecked Sendable {
         lock.sync { calls.removeValue(forKey: call) }
     }
 
-    private var screen: FaradPlugin? { lock.sync { plugin } }
+    private var screen: FaradPlugin? { lock.sync { screens.first { $0.id == speaker }?.plugin } }
 
     /// Nothing that goes wrong in the core may end the app; the log should have it.
     @discardableResult

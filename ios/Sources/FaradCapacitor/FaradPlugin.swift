@@ -65,33 +65,37 @@ public class FaradPlugin: CAPPlugin, CAPBridgedPlugin {
         core.forget(self)
     }
 
-    @objc func attach(_ call: CAPPluginCall) { core.call(call) }
+    @objc func attach(_ call: CAPPluginCall) { pass(call) }
 
-    @objc func ready(_ call: CAPPluginCall) { core.call(call) }
+    @objc func ready(_ call: CAPPluginCall) { pass(call) }
 
-    @objc func check(_ call: CAPPluginCall) { core.call(call) }
+    @objc func check(_ call: CAPPluginCall) { pass(call) }
 
-    @objc func sync(_ call: CAPPluginCall) { core.call(call) }
+    @objc func sync(_ call: CAPPluginCall) { pass(call) }
 
-    @objc func apply(_ call: CAPPluginCall) { core.call(call) }
+    @objc func apply(_ call: CAPPluginCall) { pass(call) }
 
-    @objc func reload(_ call: CAPPluginCall) { core.call(call) }
+    @objc func reload(_ call: CAPPluginCall) { pass(call) }
 
-    @objc func reset(_ call: CAPPluginCall) { core.call(call) }
+    @objc func reset(_ call: CAPPluginCall) { pass(call) }
 
-    @objc func getState(_ call: CAPPluginCall) { core.call(call) }
+    @objc func getState(_ call: CAPPluginCall) { pass(call) }
 
-    @objc func reportFailure(_ call: CAPPluginCall) { core.call(call) }
+    @objc func reportFailure(_ call: CAPPluginCall) { pass(call) }
 
-    @objc func getChannel(_ call: CAPPluginCall) { core.call(call) }
+    @objc func getChannel(_ call: CAPPluginCall) { pass(call) }
 
-    @objc func setChannel(_ call: CAPPluginCall) { core.call(call) }
+    @objc func setChannel(_ call: CAPPluginCall) { pass(call) }
 
-    @objc func setHold(_ call: CAPPluginCall) { core.call(call) }
+    @objc func setHold(_ call: CAPPluginCall) { pass(call) }
 
-    @objc func getDeviceInfo(_ call: CAPPluginCall) { core.call(call) }
+    @objc func getDeviceInfo(_ call: CAPPluginCall) { pass(call) }
 
-    @objc func cancel(_ call: CAPPluginCall) { core.call(call) }
+    @objc func cancel(_ call: CAPPluginCall) { pass(call) }
+
+    private func pass(_ call: CAPPluginCall) {
+        core.call(call, by: first ?? self)
+    }
 
     // What the core orders. Each may come on any thread.
 
@@ -102,8 +106,8 @@ public class FaradPlugin: CAPPlugin, CAPBridgedPlugin {
         DispatchQueue.main.async { [self] in
             guard let webView, let address = address(keepRoute: keepRoute) else { return }
             departure.leave(webView, launch: launch, for: address, keepRoute: keepRoute) { [self] address in
-                guard serve(folder) else { return core.rendererGone() }
-                inOrder { $0.core.shown(launch) }
+                guard serve(folder) else { return core.rendererGone(of: self) }
+                inOrder { $0.core.shown(launch, folder, by: $0) }
                 guard let page = isServed(address) ? address : self.address(keepRoute: false) else { return }
                 webView.load(URLRequest(url: page))
             }
@@ -150,7 +154,7 @@ public class FaradPlugin: CAPPlugin, CAPBridgedPlugin {
         // Capacitor ends the app where there is nothing at the place that it is to load. The
         // built-in page stands in until the core has decided anew.
         _ = serve(nil)
-        core.rendererGone()
+        core.rendererGone(of: self)
     }
 
     /// Serves `folder`, or the built-in bundle; whether its page can be loaded.
@@ -190,15 +194,15 @@ public class FaradPlugin: CAPPlugin, CAPBridgedPlugin {
     // What is seen.
 
     private func watchApp() {
-        on(UIApplication.didBecomeActiveNotification) { plugin, _ in plugin.core.tell(.active) }
-        on(UIApplication.willResignActiveNotification) { plugin, _ in plugin.core.tell(.inactive) }
+        on(UIApplication.didBecomeActiveNotification) { plugin, _ in plugin.core.tell(.active, by: plugin) }
+        on(UIApplication.willResignActiveNotification) { plugin, _ in plugin.core.tell(.inactive, by: plugin) }
         on(UIApplication.didEnterBackgroundNotification) { plugin, _ in
             Grace.take()
-            plugin.core.tell(.background)
+            plugin.core.tell(.background, by: plugin)
         }
         on(UIApplication.willTerminateNotification) { plugin, _ in plugin.core.end() }
         // A web view may come late into an app that is in front already.
-        if UIApplication.shared.applicationState == .active { core.tell(.active) }
+        if UIApplication.shared.applicationState == .active { core.tell(.active, by: self) }
     }
 
     private func watchPages() {
@@ -209,7 +213,7 @@ public class FaradPlugin: CAPPlugin, CAPBridgedPlugin {
                 !plugin.departure.expects(action)
             else { return }
             plugin.departure.disturb()
-            plugin.inOrder { $0.core.tell(.navigated) }
+            plugin.inOrder { $0.core.tell(.navigated, by: $0) }
         }
         renderer = webView.map { webView in
             RendererWatch(before: webView) { [weak self] in self?.rendererGone() }
@@ -219,8 +223,10 @@ public class FaradPlugin: CAPPlugin, CAPBridgedPlugin {
     private func rendererGone() {
         // Its page is gone, which is all that was waited for.
         if departure.arrive() { return }
-        // The system takes the memory of what is out of sight: nothing that the bundle did.
-        if UIApplication.shared.applicationState == .active { core.rendererGone() } else { _ = webView?.reload() }
+        // The system takes the memory of what is out of sight: nothing that the bundle did. Of another
+        // screen than the one that speaks, its page is all that went.
+        let told = UIApplication.shared.applicationState == .active && core.isSpeaker(self)
+        if told { core.rendererGone(of: self) } else { _ = webView?.reload() }
     }
 
     private func on(_ name: Notification.Name, _ seen: @escaping (FaradPlugin, Notification) -> Void) {

@@ -92,6 +92,8 @@ open class WKWebView: NSObject {
 
     private var pending: URL?
     private var late: URL?
+    /// What stood when the renderer died: the list of pages to go back to is not the renderer's.
+    private var died: URL?
     private var navigation = 0
     private var watchers: [Int: (WKWebView) -> Void] = [:]
     private var lastWatcher = 0
@@ -119,7 +121,7 @@ open class WKWebView: NSObject {
 
     @discardableResult
     public func reload() -> WKNavigation? {
-        standing.flatMap { loadAnew(URLRequest(url: $0)) }
+        (standing ?? died).flatMap { loadAnew(URLRequest(url: $0)) }
     }
 
     /// The page's script loads something.
@@ -149,7 +151,7 @@ open class WKWebView: NSObject {
     /// The process that renders dies.
     public func die() {
         navigation += 1
-        (pending, standing) = (nil, nil)
+        (pending, standing, died) = (nil, nil, standing)
         navigationDelegate?.webViewWebContentProcessDidTerminate(self)
     }
 

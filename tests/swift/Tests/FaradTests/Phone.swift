@@ -120,12 +120,43 @@ final class Phone {
             info: ["CFBundleVersion": build, "CFBundleShortVersionString": "1.0"],
             bundleId: "com.example.shop.debug", support: support, library: library)
         UIApplication.shared.begin(seen ? .inactive : .background)
-        bridge = CapacitorBridge(
-            web: web ?? App.main.web, plugins: ["Farad": settings], server: server, startPath: startPath,
-            types: [FaradPlugin.self])
+        screen()
         if seen { UIApplication.shared.become(.active) }
         settle()
         return self
+    }
+
+    private func screen() {
+        bridge = CapacitorBridge(
+            web: web ?? App.main.web, plugins: ["Farad": settings], server: server, startPath: startPath,
+            types: [FaradPlugin.self])
+    }
+
+    /// Another screen of the process, over the one that is there; that one.
+    func cover() -> CapacitorBridge {
+        let below = bridge!
+        screen()
+        settle()
+        return below
+    }
+
+    /// Does `what` on the screen `other`.
+    func at<Result>(_ other: CapacitorBridge, _ what: () throws -> Result) rethrows -> Result {
+        let now = bridge
+        bridge = other
+        defer { bridge = now }
+        return try what()
+    }
+
+    /// The screen goes, and `below` is there again.
+    func uncover(_ below: CapacitorBridge) {
+        bridge = below
+        settle()
+    }
+
+    /// The only screen goes.
+    func close() {
+        bridge = nil
     }
 
     /// Waits until nothing that was asked of the two threads is left, and no page is on its way.
