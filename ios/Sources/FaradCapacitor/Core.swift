@@ -2,6 +2,7 @@
 
 import Capacitor
 import Foundation
+import UIKit
 import os
 
 #if canImport(FaradCore)
@@ -131,7 +132,7 @@ final class Core: @unchecked Sendable {
     }
 
     /// The process ends when this returns, on the main thread: that it ended out of sight is on disk by then.
-    func end() {
+    private func end() {
         guarded { try pilot?.tell(seen: .background) }
         // What that led to, and what came of it.
         for _ in 0..<2 { short.sync {} }
@@ -205,10 +206,15 @@ extension Core: Shell {
 extension Core {
     private static let instance = NSLock()
     private static var made: Core?
+    /// Not by a plugin: the system may take all screens of an app before the app itself.
+    private static let ending = NotificationCenter.default.addObserver(
+        forName: UIApplication.willTerminateNotification, object: nil, queue: nil
+    ) { _ in Core.current?.end() }
 
     /// The process's core, made for the first plugin that asks.
     static func of(_ plugin: FaradPlugin) -> Core {
         instance.sync {
+            _ = ending
             let core = made ?? Core(App.main.setup(plugin))
             made = core
             return core

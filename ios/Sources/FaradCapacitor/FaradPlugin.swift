@@ -200,7 +200,6 @@ public class FaradPlugin: CAPPlugin, CAPBridgedPlugin {
             Grace.take()
             plugin.core.tell(.background, by: plugin)
         }
-        on(UIApplication.willTerminateNotification) { plugin, _ in plugin.core.end() }
         // A web view may come late into an app that is in front already.
         if UIApplication.shared.applicationState == .active { core.tell(.active, by: self) }
     }

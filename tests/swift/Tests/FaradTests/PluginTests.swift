@@ -116,6 +116,10 @@ final class PluginTests: XCTestCase {
                 try phone.ask("getState")
             },
             { _ in UIApplication.shared.terminate() },
+            { phone in
+                phone.close()
+                UIApplication.shared.terminate()
+            },
         ]
         for end in ends {
             let shop = try Shop()
