@@ -32,6 +32,9 @@ struct App {
         (self.support, self.library) = (support, library)
     }
 
+    /// Whether the app has scenes, as Capacitor's command makes it since 8.5.
+    var hasScenes: Bool { info["UIApplicationSceneManifest"] != nil }
+
     /// The built-in bundle.
     var web: URL { resources.appendingPathComponent("public", isDirectory: true) }
 

@@ -147,7 +147,10 @@ public class FaradPlugin: CAPPlugin, CAPBridgedPlugin {
     // Pages.
 
     private func begin() {
-        let folder = core.start(self, seen: UIApplication.shared.applicationState != .background)
+        let (hidden, seen) = sight()
+        let folder = core.start(self, seen: seen)
+        // Until one of the scenes is in front: perhaps nobody ever looks.
+        if hidden, seen { core.tell(.background, by: self) }
         // Switched off, it leaves the folder to whoever wants it.
         if getConfig().getConfigJSON()["enabled"] as? Bool == false { return }
         if serve(folder) { return }
@@ -155,6 +158,15 @@ public class FaradPlugin: CAPPlugin, CAPBridgedPlugin {
         // built-in page stands in until the core has decided anew.
         _ = serve(nil)
         core.rendererGone(of: self)
+    }
+
+    /// Whether the app is out of sight, and whether somebody may see what begins now. An app with scenes
+    /// is out of sight at every start, until the scene whose web view this is comes in front; only where
+    /// the phone is locked, nobody can be waiting for it.
+    private func sight() -> (hidden: Bool, seen: Bool) {
+        let app = UIApplication.shared
+        let hidden = app.applicationState == .background
+        return (hidden, !hidden || (App.main.hasScenes && app.isProtectedDataAvailable))
     }
 
     /// Serves `folder`, or the built-in bundle; whether its page can be loaded.

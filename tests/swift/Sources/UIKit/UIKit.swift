@@ -1,4 +1,5 @@
-// Stands in for UIKit: the one application, its state, and its background tasks.
+// Stands in for UIKit: the one application, its state, whether the phone is locked, and its background
+// tasks.
 
 import Foundation
 
@@ -27,6 +28,8 @@ public final class UIApplication {
     public static let willTerminateNotification = Notification.Name("UIApplicationWillTerminateNotification")
 
     public private(set) var applicationState = State.inactive
+    /// Not while the phone is locked.
+    public var isProtectedDataAvailable = true
     /// Background tasks that run.
     public private(set) var tasks: Set<UIBackgroundTaskIdentifier> = []
     private var lastTask = 0

@@ -94,6 +94,9 @@ final class Phone {
     var build = "1"
     var server: URL?
     var startPath: String?
+    /// The app has scenes, as one that Capacitor's command makes: the first comes in front after its web
+    /// view was made.
+    var scenes = false
     /// What Capacitor serves by itself, if that is not the built-in bundle.
     var web: URL?
     private(set) var bridge: CapacitorBridge!
@@ -117,9 +120,10 @@ final class Phone {
         Core.forgetAll()
         App.main = App(
             resources: home.appendingPathComponent("App.app"),
-            info: ["CFBundleVersion": build, "CFBundleShortVersionString": "1.0"],
+            info: ["CFBundleVersion": build, "CFBundleShortVersionString": "1.0"].merging(
+                scenes ? ["UIApplicationSceneManifest": [:] as [String: Any]] : [:]) { $1 },
             bundleId: "com.example.shop.debug", support: support, library: library)
-        UIApplication.shared.begin(seen ? .inactive : .background)
+        UIApplication.shared.begin(seen && !scenes ? .inactive : .background)
         screen()
         if seen { UIApplication.shared.become(.active) }
         settle()

@@ -108,6 +108,39 @@ final class PluginTests: XCTestCase {
         XCTAssertEqual(phone.start(seen: false).page, "1.0.0")
     }
 
+    func testAnAppWithScenesBeginsWithWhatWaitsBeforeOneOfThemIsInFront() throws {
+        let shop = try Shop()
+        try shop.release("1.0.0")
+        let phone = try Phone(shop, settings(shop))
+        phone.scenes = true
+        try phone.start().ask("sync")
+        XCTAssertEqual(phone.start().page, "1.0.0")
+        XCTAssertEqual(phone.view.pages.count, 1, "no page was replaced under the user")
+        _ = try phone.ready("one")
+        try shop.release("1.1.0")
+        try phone.ask("sync")
+        // Nobody ever looks: one launch is given back.
+        for _ in 0..<3 {
+            XCTAssertEqual(phone.start(seen: false).page, "1.1.0")
+            try phone.ask("getState")
+        }
+        XCTAssertEqual(phone.start().page, "1.0.0")
+    }
+
+    func testASceneThatBeginsBehindALockedScreenTriesNothing() throws {
+        let shop = try Shop()
+        try shop.release("1.0.0")
+        let phone = try Phone(shop, settings(shop))
+        phone.scenes = true
+        try phone.start().ask("sync")
+        defer { UIApplication.shared.isProtectedDataAvailable = true }
+        UIApplication.shared.isProtectedDataAvailable = false
+        for _ in 0..<4 { XCTAssertEqual(phone.start(seen: false).page, "built in") }
+        UIApplication.shared.isProtectedDataAvailable = true
+        phone.replaced { UIApplication.shared.become(.active) }
+        XCTAssertEqual(version(try phone.ready("page")["current"]), "1.0.0")
+    }
+
     func testALaunchThatEndsOutOfSightIsGivenBackOnce() throws {
         let ends: [(Phone) throws -> Void] = [
             { phone in
