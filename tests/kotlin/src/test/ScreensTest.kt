@@ -83,6 +83,47 @@ class ScreensTest {
         assertEquals("its second launch", "1.0.0", phone.page)
     }
 
+    @Test fun `a screen that was covered and never stopped speaks again when it is in front`() {
+        val phone = Phone(shop, shop.settings("apply" to "background")).start()
+        val first = phone.cover()
+        val second = phone.bridge
+        second.pause()
+        phone.bridge = first
+        first.resume()
+        second.stop()
+        second.destroy()
+        phone.ready("built in")
+        phone.ask("sync")
+        phone.replaced {
+            first.pause()
+            first.stop()
+        }
+        assertEquals("1.0.0", phone.page)
+        assertEquals(0, phone.activity.recreated)
+    }
+
+    @Test fun `a screen beside one that is closed speaks for it, and is made anew where it shows another bundle`() {
+        val phone = Phone(shop, shop.settings()).start()
+        val beside = phone.bridge
+        for (version in listOf("built in", "1.0.0")) {
+            phone.bridge = beside
+            phone.screen()
+            assertEquals(version, phone.page)
+            phone.ready(version)
+            assertEquals("stale-token", phone.at(beside) { refusal("attach", "nonce" to "beside") }.code)
+            phone.bridge.pause()
+            phone.bridge.stop()
+            phone.bridge.destroy()
+            phone.bridge.settle()
+            beside.settle()
+            if (version == "built in") {
+                phone.at(beside) { ready("beside, $version") }
+                phone.at(beside) { ask("sync") }
+            }
+        }
+        assertEquals(1, phone.activity.recreated)
+    }
+
     @Test fun `a screen that comes back speaks again where it shows what runs, and is made anew where not`() {
         val phone = Phone(shop, shop.settings("apply" to "background")).start()
         val first = phone.cover()

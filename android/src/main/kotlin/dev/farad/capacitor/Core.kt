@@ -37,6 +37,8 @@ internal class Core private constructor(private val context: Context, setup: Set
     @Volatile private var plugin: FaradPlugin? = null
     /** What that one shows; null is the built-in bundle. */
     @Volatile private var shows: String? = null
+    /** Those that are there, the newest last. Of the main thread. */
+    private val screens = mutableListOf<FaradPlugin>()
     private var starts = 0
 
     private val pilot: Pilot = Pilot.open(setup, this, Farad.openingKeys)
@@ -49,6 +51,7 @@ internal class Core private constructor(private val context: Context, setup: Set
     /** A web view is being made for [plugin]: the folder to begin with. */
     fun start(plugin: FaradPlugin): String? {
         this.plugin = plugin
+        screens.add(plugin)
         val begun = SystemClock.elapsedRealtimeNanos()
         // Within a process the end of the last one is known already.
         val exit = if (starts++ == 0) Exits.last(context) else null
@@ -61,8 +64,12 @@ internal class Core private constructor(private val context: Context, setup: Set
     }
 
     fun forget(plugin: FaradPlugin) {
+        screens.remove(plugin)
         // Its successor may have come before it went.
-        if (this.plugin === plugin) this.plugin = null
+        if (!isSpeaker(plugin)) return
+        this.plugin = null
+        // One that was in sight all the time hears of nothing.
+        screens.lastOrNull { it.inSight }?.takeUp()
     }
 
     // Android stops a screen after the one that takes its place has begun, and may bring it back: of all

@@ -27,7 +27,9 @@ class FaradPlugin : Plugin() {
     /** What the web view was told to begin with; null is the built-in bundle. */
     private var begun: String? = null
     private var listening = false
-    private var inSight = false
+    internal var inSight = false
+        private set
+    private var inFront = false
 
     /** The renderer is gone, or about to be: this web view shows nothing any more. */
     private var lost = false
@@ -53,8 +55,7 @@ class FaradPlugin : Plugin() {
 
     override fun handleOnStart() {
         inSight = true
-        if (lost || core?.takeUp(this, begun) == false) return recreate()
-        if (listening) return
+        if (!takeUp() || listening) return
         listening = true
         // Only now: a listener that is added in load() is dropped when the bridge is complete.
         bridge.addWebViewListener(Listener())
@@ -62,9 +63,16 @@ class FaradPlugin : Plugin() {
         if (core?.isLive() == true && served(bridge) != begun) show(begun, false, 0)
     }
 
-    override fun handleOnResume() = tell(Seen.ACTIVE)
+    override fun handleOnResume() {
+        inFront = true
+        // A screen that covered it need not have stopped it.
+        takeUp()
+    }
 
-    override fun handleOnPause() = tell(Seen.INACTIVE)
+    override fun handleOnPause() {
+        inFront = false
+        tell(Seen.INACTIVE)
+    }
 
     override fun handleOnStop() {
         inSight = false
@@ -75,6 +83,13 @@ class FaradPlugin : Plugin() {
     override fun handleOnDestroy() {
         departure.cancel()
         core?.forget(this)
+    }
+
+    /** Speaks for the process from now on; one that shows another bundle than the one that runs is made anew. */
+    internal fun takeUp(): Boolean {
+        val speaks = !lost && core?.takeUp(this, begun) != false
+        if (!speaks) recreate() else if (inFront) tell(Seen.ACTIVE)
+        return speaks
     }
 
     private fun tell(seen: Seen) {
