@@ -156,7 +156,8 @@ pub fn copy_local(
         cancel.check()?;
         let same = by_content.get(&first.sha256).map_or(&[][..], Vec::as_slice);
         let mut copied = false;
-        for source in sources {
+        // Another's files are left as they are: they may have been written before.
+        for source in sources.iter().filter(|source| source.lists(&first.sha256)) {
             let mut writer = ContentWriter::new(target, same)?;
             // Longer than announced is as good as changed; what is wrong with the writing side is
             // an error of this call.

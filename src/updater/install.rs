@@ -222,25 +222,26 @@ impl<'a> Install<'a, '_, '_> {
         };
         let mut sources = self.sources();
         sources.extend(patched.iter().map(|(_, contents)| contents as &dyn Contents));
-        // All that travels comes first, and stays here: a network that breaks off here each time must
-        // not have the phone write, and sync, what it copies each time.
         let nowhere = |sha256: &Digest| !sources.iter().any(|source| source.lists(sha256));
-        let fetched = if index.files().iter().any(|file| file.length > 0 && nowhere(&file.sha256)) {
-            Some(self.fetch_pieces(manifest, &index, &nowhere)?)
-        } else {
-            None
-        };
+        let travels = index.files().iter().any(|file| file.length > 0 && nowhere(&file.sha256));
+        let fetched = travels.then(|| self.prepare_pack(manifest, &index, &nowhere)).transpose()?;
         let staging = staged.map_or_else(|| self.store.stage(id), Ok)?;
         let folder = staging.folder();
-        let missing = unpack::copy_local(disk, &folder, &index, &sources, self.remote.cancel)?;
-        let via = if !missing.is_empty() {
+        let mut via = None;
+        if let Some(pack) = fetched {
+            via = Some(self.unpack_some(manifest, &index, &folder, pack, &nowhere)?);
+        }
+        // What is here is copied last: the network has done its part then.
+        let mut missing = unpack::copy_local(disk, &folder, &index, &sources, self.remote.cancel)?;
+        missing.retain(|sha256| !nowhere(sha256));
+        if !missing.is_empty() {
+            // It turned out to be damaged where it was to be copied from.
             let wanted = |sha256: &Digest| missing.contains(sha256);
-            self.unpack_missing(manifest, &index, &folder, fetched, &wanted)?
-        } else if patched.is_some() {
-            Via::Patch
-        } else {
-            Via::Local
-        };
+            let pack = self.prepare_pack(manifest, &index, &wanted)?;
+            let ranges = self.unpack_some(manifest, &index, &folder, pack, &wanted)?;
+            via.get_or_insert(ranges);
+        }
+        let via = via.unwrap_or(if patched.is_some() { Via::Patch } else { Via::Local });
         if let Some((folder, _)) = patched {
             let removing = |error| Error::storage("removing what a patch made", error);
             disk.remove_folder(&folder).map_err(removing)?;
@@ -248,37 +249,37 @@ impl<'a> Install<'a, '_, '_> {
         Ok(Brought { staging, index, via, fallback: None })
     }
 
-    /// Fetches the layout, and of the pack the pieces that hold something wanted. Writes no file of the
-    /// bundle.
-    fn fetch_pieces(
+    /// Fetches the layout, and opens what came of the pack. Where an earlier run broke off, all that is
+    /// wanted is fetched now, before any file is written: a network that breaks off each time must not have
+    /// the phone write, and sync, the same files each time.
+    fn prepare_pack(
         &mut self,
         manifest: &Manifest,
         index: &Index,
         wanted: &dyn Fn(&Digest) -> bool,
     ) -> Result<(Layout, Spool<'a>)> {
-        let (disk, pack) = (self.disk(), &manifest.pack);
         let layout = self.layout(manifest, index)?;
-        let (pieces, _) = pieces(&layout, index, wanted);
-        let spool = Spool::open(disk, &pack.sha256)?;
-        let fetch = PackFetch::new(self.remote, spool, pack, &pieces, &mut self.meter);
-        Ok((layout, fetch.all(&pieces)?))
+        let pack = &manifest.pack;
+        let mut spool = Spool::open(self.disk(), &pack.sha256)?;
+        if spool.bytes() > 0 {
+            let (pieces, _) = pieces(&layout, index, wanted);
+            let fetch = PackFetch::new(self.remote, spool, pack, &pieces, &mut self.meter);
+            spool = fetch.all(&pieces)?;
+        }
+        Ok((layout, spool))
     }
 
-    /// Writes what is wanted below `folder`, from those frames of the pack that hold it. What turned out
-    /// to be damaged where it was to be copied from is fetched on the way.
-    fn unpack_missing(
+    /// Writes what is wanted below `folder`, from those frames of the pack that hold it, as their pieces
+    /// come.
+    fn unpack_some(
         &mut self,
         manifest: &Manifest,
         index: &Index,
         folder: &str,
-        fetched: Option<(Layout, Spool<'a>)>,
+        (layout, spool): (Layout, Spool<'a>),
         wanted: &dyn Fn(&Digest) -> bool,
     ) -> Result<Via> {
         let (disk, pack) = (self.disk(), &manifest.pack);
-        let (layout, spool) = match fetched {
-            Some(fetched) => fetched,
-            None => (self.layout(manifest, index)?, Spool::open(disk, &pack.sha256)?),
-        };
         let (pieces, all) = pieces(&layout, index, wanted);
         let key = self.key(pack, Object::Pack)?;
         let mut fetch = PackFetch::new(self.remote, spool, pack, &pieces, &mut self.meter);

@@ -1,5 +1,7 @@
 //! Of a pack only what is nowhere on the phone travels.
 
+use std::fs::DirEntry;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use farad::updater::Via;
@@ -37,26 +39,59 @@ fn files_that_are_here_do_not_travel_again() {
     assert_eq!(phone.sync().unwrap().via, Some(Via::Local));
 }
 
+/// Files with something in them below `folder`.
+fn files(folder: &Path) -> usize {
+    let Ok(entries) = folder.read_dir() else { return 0 };
+    let entries = entries.map(|entry| entry.unwrap());
+    let count = |entry: DirEntry| match entry.metadata().unwrap() {
+        found if found.is_dir() => files(&entry.path()),
+        found => usize::from(found.len() > 0),
+    };
+    entries.map(count).sum()
+}
+
+/// Has every answer with the file at `broken` end after `bytes`, and notes what is staged whenever that is
+/// asked for.
+fn breaking_off(update: &Update, broken: &str, bytes: u64) -> Arc<Mutex<Vec<usize>>> {
+    let staged = Arc::new(Mutex::new(Vec::new()));
+    let (noted, broken) = (staged.clone(), broken.to_owned());
+    let staging = update.phone.storage().join("staging");
+    update.site.let_fate_decide(move |path, _| {
+        if path != broken {
+            return Fate::Well;
+        }
+        noted.lock().unwrap().push(files(&staging));
+        Fate::Cut(bytes)
+    });
+    staged
+}
+
 #[test]
-fn nothing_is_copied_before_all_that_is_to_travel_is_there() {
+fn nothing_that_is_here_is_copied_before_what_is_nowhere_has_come() {
     let first = Update::new();
     first.arrives();
     let second = first.next();
-    let staged = Arc::new(Mutex::new(Vec::new()));
     for broken in [&second.layout, &second.pack] {
-        let (broken, storage) = (broken.clone(), second.phone.storage());
-        let (asked, noted) = (broken.clone(), staged.clone());
-        second.site.let_fate_decide(move |path, _| {
-            let staging = storage.join("staging").read_dir();
-            noted.lock().unwrap().push(staging.map_or(0, Iterator::count));
-            if path == broken { Fate::Cut(10) } else { Fate::Well }
-        });
+        let staged = breaking_off(&second, broken, 10);
         assert_eq!(second.phone.sync().unwrap_err().code(), "network");
-        assert!(!second.asked_for(&asked).is_empty());
+        let staged = staged.lock().unwrap();
+        assert!(!staged.is_empty() && staged.iter().all(|files| *files == 0), "{staged:?}");
     }
-    let staged = std::mem::take(&mut *staged.lock().unwrap());
-    assert!(staged.iter().all(|files| *files == 0), "{staged:?}");
     second.mend();
     assert_eq!(second.phone.sync().unwrap().via, Some(Via::Ranges));
     assert_eq!(second.phone.shows(), "1.2.0");
+}
+
+#[test]
+fn where_a_sync_broke_off_the_next_one_writes_no_file_before_all_has_come() {
+    let update = Update::new();
+    let most = update.length(&update.pack) / 2;
+    breaking_off(&update, &update.pack, most);
+    assert_eq!(update.phone.sync().unwrap_err().code(), "network");
+    let staged = breaking_off(&update, &update.pack, 10);
+    assert_eq!(update.phone.sync().unwrap_err().code(), "network");
+    let staged = staged.lock().unwrap();
+    assert!(!staged.is_empty() && staged.iter().all(|files| *files == 0), "{staged:?}");
+    update.mend();
+    update.arrives();
 }
