@@ -240,3 +240,25 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 fn text(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_has_every_source_of_the_shells() {
+        let list = fs::read_to_string(root().join("tests/pack/files.txt")).unwrap();
+        let listed: Vec<&str> = list.lines().collect();
+        let mut sources = 0;
+        for folder in ["android/src/main/kotlin/dev/farad/capacitor", "ios/Sources/FaradCapacitor"]
+        {
+            for entry in fs::read_dir(root().join(folder)).unwrap() {
+                let name = entry.unwrap().file_name().into_string().unwrap();
+                let path = format!("{folder}/{name}");
+                assert!(listed.contains(&path.as_str()), "{path}: cargo xtask pack --write");
+                sources += 1;
+            }
+        }
+        assert!(sources > 10, "{sources}");
+    }
+}
