@@ -88,6 +88,21 @@ impl NativeRange {
         }
     }
 
+    /// Whether `native` is newer than all that lie inside.
+    #[must_use]
+    pub fn ends_before(&self, native: &Native) -> bool {
+        match native {
+            Native::Android { build } => {
+                let max = self.android.as_ref().and_then(|range| range.max);
+                max.is_some_and(|max| *build > max)
+            }
+            Native::Ios { build } => {
+                let max = self.ios.as_ref().and_then(|range| range.max.as_deref());
+                max.and_then(|max| compare_builds(build, max)) == Some(Ordering::Greater)
+            }
+        }
+    }
+
     /// Whether every end is well-formed and no range is empty.
     #[must_use]
     pub fn is_valid(&self) -> bool {

@@ -31,8 +31,10 @@ pub enum Verdict {
     Allowed,
     /// The releases role does not list it, its floor is above it, or it is revoked.
     NotAllowed,
-    /// The native app is outside the release's range.
+    /// The native app is outside the release's range, and a newer one would be inside.
     Incompatible,
+    /// The release is for older native apps.
+    Outgrown,
     /// It did not come up on this device before.
     Blocked,
     /// It requires something that this client does not understand.
@@ -194,7 +196,9 @@ mod tests {
             assert_eq!(chosen(&two, Running::Other, 1, &not), Choice::Take(1));
             assert_eq!(chosen(&two, on_one, 1, &not), Choice::Behind(0, verdict));
         }
-        for verdict in [Verdict::NotAllowed, Verdict::Blocked, Verdict::BadlySealed] {
+        for verdict in
+            [Verdict::NotAllowed, Verdict::Outgrown, Verdict::Blocked, Verdict::BadlySealed]
+        {
             assert_eq!(chosen(&two, on_one, 1, &[(release(2), verdict)]), Choice::UpToDate);
         }
         // One that is not meant for this device is no reason for a newer app.

@@ -246,6 +246,8 @@ impl Updater {
     fn judge_manifest(&self, manifest: &Manifest) -> Verdict {
         if unsupported(&manifest.requires).is_some() {
             Verdict::Unsupported
+        } else if manifest.native.ends_before(&self.config.native) {
+            Verdict::Outgrown
         } else if !manifest.native.covers(&self.config.native) {
             Verdict::Incompatible
         } else if manifest.seal.is_none() && self.config.sealed.contains(&manifest.channel) {

@@ -352,7 +352,7 @@ impl Updater {
 /// How a sync ends at an offer that this device cannot take.
 fn refused(verdict: Verdict) -> Result<Status> {
     Ok(match verdict {
-        Verdict::Incompatible => Status::Incompatible,
+        Verdict::Incompatible | Verdict::Outgrown => Status::Incompatible,
         Verdict::Blocked => Status::Blocked,
         Verdict::Unsupported => Status::Unsupported,
         Verdict::KeyMissing => Status::KeyMissing,
