@@ -172,6 +172,79 @@ fn what_older_apps_can_take_stays_on_offer_behind_what_they_cannot() {
 }
 
 #[test]
+fn a_rollback_goes_to_what_came_before_and_not_to_what_stands_behind_for_older_apps() {
+    let shop = Shop::new();
+    let all = |offers: &[u64]| offers.iter().map(|at| (*at, 10_000)).collect::<Vec<_>>();
+    release_for(&shop, "1.0.0", "100%", "..41");
+    release_for(&shop, "2.0.0", "100%", "42..");
+    release_for(&shop, "2.1.0", "100%", "42..");
+    assert_eq!(offered(&shop), all(&[3, 1]));
+    let server = shop.serve();
+    let mut new = shop.device(&server, "new");
+    new.more = ["--native", "42"].map(str::to_owned).to_vec();
+    assert_eq!(new.update()["version"], "2.1.0");
+    shop.ok(&["rollback", "production"]);
+    assert_eq!(offered(&shop), all(&[2, 1]));
+    assert_eq!(new.update()["version"], "2.0.0", "it gets away from the bad one");
+    // Staged and then raised: what some phones had goes on being offered to them.
+    release_for(&shop, "2.2.0", "10%", "42..");
+    release_for(&shop, "2.3.0", "10%", "42..");
+    shop.ok(&["rollout", "production", "--percent", "100"]);
+    assert_eq!(offered(&shop), [(5, 10_000), (4, 1_000), (2, 10_000), (1, 10_000)]);
+    shop.ok(&["rollback", "production"]);
+    assert_eq!(offered(&shop), [(4, 1_000), (2, 10_000), (1, 10_000)]);
+    shop.ok(&["rollback", "production"]);
+    assert_eq!(offered(&shop), all(&[2, 1]));
+}
+
+#[test]
+fn the_built_in_bundle_behind_later_releases_is_not_what_came_before_them() {
+    let shop = Shop::new();
+    release(&shop, "1.0.0", "100%");
+    shop.ok(&["rollback", "production", "--builtin"]);
+    release_for(&shop, "2.0.0", "100%", "42..");
+    release_for(&shop, "2.1.0", "100%", "42..");
+    // The built-in bundle has no sequence.
+    assert_eq!(offered(&shop), [(3, 10_000), (0, 10_000)]);
+    shop.ok(&["rollback", "production"]);
+    assert_eq!(offered(&shop), [(2, 10_000), (0, 10_000)]);
+}
+
+#[test]
+fn a_fix_for_older_apps_says_nothing_to_newer_ones() {
+    let shop = Shop::new();
+    release(&shop, "2.0.0", "100%");
+    let server = shop.serve();
+    let mut phone = shop.device(&server, "phone");
+    phone.more = ["--native", "42"].map(str::to_owned).to_vec();
+    assert_eq!(phone.update()["version"], "2.0.0");
+    release_for(&shop, "2.0.1", "99.99%", "..41");
+    assert_eq!(phone.does("sync")["status"], "up-to-date");
+    release_for(&shop, "2.0.2", "99.99%", "43..");
+    assert_eq!(phone.does("sync")["status"], "incompatible");
+}
+
+#[test]
+fn installations_that_were_let_in_are_forgotten_behind_another_offer() {
+    let shop = Shop::new();
+    let allowed = || -> Vec<usize> {
+        let status = shop.ok(&["status"]);
+        let offers = status["channels"][0]["offers"].as_array().unwrap().clone();
+        offers.iter().map(|offer| offer["allow"].as_array().map_or(0, Vec::len)).collect()
+    };
+    let allow = |at: u32| shop.ok(&["rollout", "production", "--allow", &format!("{at:032x}")]);
+    release(&shop, "1.0.0", "1%");
+    allow(1);
+    allow(2);
+    assert_eq!(allowed(), [2]);
+    shop.ok(&["rollout", "production", "--percent", "100"]);
+    assert_eq!(allowed(), [2]);
+    release_for(&shop, "2.0.0", "1%", "43..");
+    allow(1);
+    assert_eq!(allowed(), [1, 0]);
+}
+
+#[test]
 fn apps_that_are_many_steps_behind_keep_what_they_have() {
     let shop = Shop::new();
     for build in 1..11 {
@@ -246,7 +319,7 @@ fn a_share_is_for_the_release_that_is_meant() {
         shop.ok(&[&["rollout", "production", "--percent", percent], version].concat())
     };
     let mistaken = ["rollout", "production", "--percent", "100"];
-    shop.refuses(&mistaken, "unknown-version", "--version 2.0.0 or --version 1.9.0");
+    shop.refuses(&mistaken, "unknown-version", "--version 1.9.0 or --version 2.0.0");
     let install = "0".repeat(32);
     let allow = ["rollout", "production", "--allow", &install];
     shop.refuses(&allow, "unknown-version", "--version 2.0.0");

@@ -38,8 +38,13 @@ pub(super) fn ahead_of_the_rest(
         if for_all.iter().any(|ahead| is_moot(named, *ahead)) {
             continue;
         }
-        offers.push(behind.clone());
-        if is_for_all(behind) {
+        let mut behind = behind.clone();
+        if is_for_all(&behind) {
+            // Everybody is admitted already.
+            behind.allow.clear();
+        }
+        offers.push(behind);
+        if offers.last().is_some_and(is_for_all) {
             for_all.push(named);
         }
     }

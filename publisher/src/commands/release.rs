@@ -141,7 +141,7 @@ pub(crate) fn run(
         patches::add(&workspace, &documents, &target, (args.patches, &[]), &mut edit, progress)?;
     let lacking = patches.lacking;
     // Sealed ones were opened for the patches, if at all.
-    let opened = sealer.is_some() && args.patches > 0 && lacking.is_empty();
+    let opened = if sealer.is_some() && lacking.is_empty() { args.patches } else { 0 };
     let same = same_files(&workspace, &documents, &web.index.identity(), opened)?;
     let manifest = Manifest {
         schema: SCHEMA,
@@ -191,17 +191,17 @@ pub(crate) fn run(
     Ok(outcome.report(text, described))
 }
 
-/// The newest listed version with the very same files; among sealed ones only if those can be `opened`
-/// without asking for anything.
+/// The newest listed version with the very same files; among sealed ones only of the newest that were
+/// `opened` already, so that nothing is asked for.
 fn same_files(
     workspace: &Workspace,
     documents: &ChannelDocuments,
     identity: &Digest,
-    opened: bool,
+    opened: usize,
 ) -> Result<Option<String>> {
     let opener = Opener::new(workspace);
-    for (_, listed) in documents.releases.values().rev() {
-        if listed.seal.is_some() && !opened {
+    for (at, (_, listed)) in documents.releases.values().rev().enumerate() {
+        if listed.seal.is_some() && at >= opened {
             continue;
         }
         let Ok(content) = opener.content_if_here(listed) else { continue };

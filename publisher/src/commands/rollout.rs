@@ -167,11 +167,11 @@ fn meant(
         let (Some((_, (_, newest))), Some(first)) = (waits, first) else { return Ok(0) };
         let (newest, name) = (&newest.version, name_of(&first, documents));
         let or = match first {
-            Offered::Release { .. } => format!(" or --version {name}"),
+            Offered::Release { .. } => format!("--version {name} or "),
             Offered::Builtin => String::new(),
         };
         let message = format!(
-            "{channel} offers {name}, and lists {newest}, which is newer and not offered; say which is meant: --version {newest}{or}"
+            "{channel} offers {name}, and lists {newest}, which is newer and not offered; say which is meant: {or}--version {newest}"
         );
         return Err(Failure::new("unknown-version", message));
     };
@@ -222,7 +222,8 @@ fn refuse_current(
     let (name, share) = (name_of(release, documents), percent(current.share));
     let mut message = format!("{name} is what {channel} offers now, to {share}");
     if current.share < 10_000 {
-        let _ = write!(message, "; for everyone: farad rollout {channel} --percent 100");
+        let command = format!("farad rollout {channel} --percent 100 --version {name}");
+        let _ = write!(message, "; for everyone: {command}");
     }
     if documents.rollout.paused {
         let _ = write!(message, "; to end the pause: farad rollout {channel} --resume");
@@ -262,9 +263,10 @@ fn to_everyone(release: Offered) -> Result<Offer> {
     Ok(Offer { release, share: 10_000, salt: salt()?, allow: Vec::new(), mandatory: false })
 }
 
-/// What was offered before the current offer. Where that one is staged, or was, what lies behind it;
-/// else the newest release that everyone was offered before it, as earlier steps of the rollout tell:
-/// a release that was rolled back from, or never got beyond a part of the phones, is none.
+/// What was offered before the current offer. Where that one is staged, or was and is offered to everyone at
+/// last, what lies behind it; else the newest release that everyone was offered before it, as earlier steps of
+/// the rollout tell: a release that was rolled back from, or never got beyond a part of the phones, is none.
+/// What lies behind an offer to everyone for phones that cannot take it is not what came before it.
 fn before(
     workspace: &Workspace,
     channel: &Channel,
@@ -276,14 +278,18 @@ fn before(
             "nothing is offered; there is nothing to undo",
         ));
     };
-    if behind.iter().any(is_for_all) {
+    let lies_behind = behind.iter().find(|offer| is_for_all(offer));
+    if !is_for_all(current) && lies_behind.is_some() {
         return Ok(behind.to_vec());
     }
-    let Offered::Release { sequence: current, .. } = current.release else {
+    let Offered::Release { sequence, .. } = current.release else {
         return Err(Failure::new("nothing-to-do", "the built-in bundle is offered already"));
     };
-    let newest = last_step(workspace, channel);
-    offered_before(workspace, documents, current, newest)?.into_iter().map(to_everyone).collect()
+    let earlier = offered_before(workspace, documents, sequence, last_step(workspace, channel))?;
+    if lies_behind.is_some_and(|offer| earlier.first() == Some(&offer.release)) {
+        return Ok(behind.to_vec());
+    }
+    earlier.into_iter().map(to_everyone).collect()
 }
 
 /// What a rollback from the current release goes to, as far as one can tell: it stays in the list.
