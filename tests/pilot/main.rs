@@ -96,10 +96,7 @@ fn the_fallback_of_a_bundle_that_crashes_is_not_charged_to_it() {
     phone.start("builtin");
     for version in ["1.0.0", "1.1.0"] {
         home.release(version, &[]);
-        phone.ask("sync", &json!({})).unwrap();
-        phone.ring();
-        phone.ask("attach", &json!({ "nonce": version })).unwrap();
-        phone.ask("ready", &json!({ "nonce": version })).unwrap();
+        phone.takes_over(version);
     }
     let crashes = || phone.pilot().updater().unwrap().state().unwrap().record.early_crashes;
     for nonce in ["one", "two", "three"] {
@@ -207,10 +204,7 @@ fn a_page_cannot_go_back_to_what_the_publishers_policy_forbids() {
     let settings = settings(&home.serve());
     let phone = home.phone(&settings);
     phone.start("builtin");
-    phone.ask("sync", &json!({})).unwrap();
-    phone.ring();
-    phone.ask("attach", &json!({ "nonce": "page" })).unwrap();
-    phone.ask("ready", &json!({ "nonce": "page" })).unwrap();
+    phone.takes_over("page");
     home.farad(&["floor", "1.0.0", "--channel", "production"]);
     phone.ask("sync", &json!({})).unwrap();
     assert_eq!(phone.ask("reset", &json!({})), Err("not-allowed".to_owned()));
@@ -275,10 +269,7 @@ fn a_start_that_could_read_nothing_is_made_good_when_the_app_is_first_seen() {
     let settings = settings(&home.serve());
     let phone = home.phone(&settings);
     phone.start("builtin");
-    phone.ask("sync", &json!({})).unwrap();
-    phone.ring();
-    phone.ask("attach", &json!({ "nonce": "one" })).unwrap();
-    phone.ask("ready", &json!({ "nonce": "one" })).unwrap();
+    phone.takes_over("one");
     let slots = [0, 1].map(|slot| home.at(&format!("phone/record.{slot}")));
     let kept = slots.clone().map(|slot| fs::read(slot).unwrap());
     for slot in &slots {

@@ -95,6 +95,14 @@ impl Shell {
         self.answers.lock().unwrap().remove(method).unwrap()
     }
 
+    /// Syncs, shows what came, and has that page confirm it.
+    pub fn takes_over(&self, nonce: &str) {
+        self.ask("sync", &json!({})).unwrap();
+        self.ring();
+        self.ask("attach", &json!({ "nonce": nonce })).unwrap();
+        self.ask("ready", &json!({ "nonce": nonce })).unwrap();
+    }
+
     /// Lets every timer that runs now run out.
     pub fn ring(&self) {
         let timers = std::mem::take(&mut *self.timers.lock().unwrap());
